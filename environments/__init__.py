@@ -1,0 +1,1 @@
+"""The integration matrix of the HoneyHive Python SDK: everything but the tests themselves."""
