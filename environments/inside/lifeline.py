@@ -1,0 +1,62 @@
+"""A process that must not outlive another: the lifeline between a supervisor and all it starts.
+
+The supervisor holds the writing end of a named pipe. Whoever must end with it follows the reading end: when the
+last writer is gone, however it went, reading returns end-of-file and the follower kills its own process group.
+A named pipe is found by path, so a grandchild that was started with all descriptors closed can follow it too.
+(`PR_SET_PDEATHSIG` would also fire when the *thread* that spawned the child ends; a pipe doesn't.)
+
+A follower must live in a process group made for it (`start_new_session=True`): the whole group goes.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+VARIABLE = "MATRIX_LIFELINE"
+
+
+def hold(path: Path) -> int:
+    """Make the lifeline at `path` and hold it: the descriptor returned keeps every follower alive."""
+    os.mkfifo(path, 0o600)
+    # Read and write, because opening a named pipe for writing alone waits for a reader.
+    return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+
+
+def follow(path: str) -> None:
+    """From a background thread, kill this process's group as soon as nobody holds `path` any more."""
+    threading.Thread(target=_wait_and_die, args=(path,), name="lifeline", daemon=True).start()
+
+
+def follow_from_environment() -> None:
+    """Follow the lifeline that the environment names, here and in every process forked from here."""
+    path = os.environ.get(VARIABLE)
+    if not path:
+        return
+    follow(path)
+    os.register_at_fork(after_in_child=lambda: follow(path))
+
+
+def _wait_and_die(path: str) -> None:
+    try:
+        # Without waiting: opening blocks where nobody holds the other end, which is the case looked for.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        _die()
+        return
+    try:
+        if os.read(descriptor, 1) == b"":
+            _die()
+    except BlockingIOError:  # somebody holds it
+        os.set_blocking(descriptor, True)
+        os.read(descriptor, 1)
+        _die()
+
+
+def _die() -> None:
+    os.killpg(os.getpgrp(), signal.SIGKILL)
