@@ -1,0 +1,44 @@
+"""Where this project's files are, and what its declarations say: pyproject.toml and releases.json."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from environments.errors import MatrixConfigError
+from environments.matrix import Matrix, Release, parse
+
+ROOT = Path(__file__).resolve().parent.parent
+RELEASES = ROOT / "environments" / "releases.json"
+LOCKS = ROOT / "environments" / "locks"
+RESULTS = ROOT / "results"
+SUITE = ROOT / "tests" / "integration"
+# Beside what nox itself keeps, so that removing .nox starts from nothing.
+VENVS = ROOT / ".nox" / "cells"
+CANDIDATES = ROOT / ".nox" / "candidates"
+
+
+def load_pyproject() -> dict[str, Any]:
+    """Read pyproject.toml. Raises MatrixConfigError where it is no TOML."""
+    try:
+        return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise MatrixConfigError(f"pyproject.toml is no TOML: {error}", remedy="correct it") from None
+
+
+def load_releases() -> tuple[Release, ...]:
+    """Read the releases of the SDK. Raises MatrixConfigError where the file is not as `nox -s releases` writes it."""
+    try:
+        return tuple(Release(**entry) for entry in json.loads(RELEASES.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise MatrixConfigError(
+            f"environments/releases.json cannot be read: {error}",
+            remedy="restore it from version control, or run `nox -s releases`",
+        ) from None
+
+
+def load_matrix() -> Matrix:
+    """Read the declaration of the matrix."""
+    return parse(load_pyproject().get("tool", {}).get("matrix", {}), load_releases())
