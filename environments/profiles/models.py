@@ -1,0 +1,454 @@
+"""The profiles: one class per environment, with its settings, permissions, limits and capabilities.
+
+Settings come from outside, through the variables that each field names. Everything else about an environment is
+fixed by its class: no variable, argument or file makes production writable or raises a limit.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from environments.errors import InvalidSetting, MatrixError, MissingCredential, ProductionHostRefused
+from environments.matrix import Environment
+from environments.profiles import addresses, places
+from environments.profiles.places import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from pydantic.fields import FieldInfo
+    from pydantic_core import ErrorDetails
+
+HIDDEN = "set (hidden)"
+DEFAULT_PROJECT = "integration-test-project"
+PRODUCTION_URL = "HH_PROD_BASE_URL"
+
+
+class Capability(StrEnum):
+    """Something only some environments let a test do. A test that needs one is not applicable without it."""
+
+    SECOND_PROJECT = "second-project"  # a key to another project can be had, to prove that projects are apart
+    DELETE = "delete"  # what was created can be deleted for good
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How hard an environment may be driven; None is without limit."""
+
+    requests_per_second: float | None = None
+    concurrent_cells: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One line of a resolved profile: what it is, its value (never a secret), and where that came from."""
+
+    name: str
+    value: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class SettingRow:
+    """One line of the README's table of settings."""
+
+    variables: tuple[str, ...]
+    purpose: str
+    default: str
+
+
+# ---- Field types. Their errors say what was expected, and never what was found. ----------------------
+
+
+def _text(value: object) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+
+
+def _any_address(value: object) -> str | None:
+    return None if value is None else str(addresses.parse(_text(value)))
+
+
+def _secure_address(value: object) -> str:
+    address = addresses.parse(_text(value))
+    if address.scheme != "https" and not address.loopback:
+        raise ValueError("https://, because a key travels with every request (http:// is for this machine only)")
+    return str(address)
+
+
+def _project(value: object) -> str:
+    if not (name := _text(value)).isprintable():
+        raise ValueError("a project's name, without control characters")
+    return name
+
+
+def _seconds(value: object) -> float:
+    try:
+        seconds = float(_text(value))
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise ValueError("a number of seconds, greater than 0")
+    return seconds
+
+
+def _shape(pattern: str, expected: str) -> Callable[[SecretStr], SecretStr]:
+    def check(key: SecretStr) -> SecretStr:
+        if not re.fullmatch(pattern, key.get_secret_value()):
+            raise ValueError(expected)
+        return key
+
+    return check
+
+
+def _typed_key(prefix: str) -> Callable[[SecretStr], SecretStr]:
+    return _shape(
+        rf"{prefix}_[A-Za-z0-9]{{24}}_[A-Za-z0-9_-]{{64}}",
+        f"{prefix}_, 24 letters or digits, an underscore, and 64 letters, digits, underscores or hyphens",
+    )
+
+
+AnyAddress = Annotated[str | None, BeforeValidator(_any_address)]
+SecureAddress = Annotated[str, BeforeValidator(_secure_address)]
+Project = Annotated[str, BeforeValidator(_project)]
+Seconds = Annotated[float, BeforeValidator(_seconds)]
+Key = Annotated[SecretStr, AfterValidator(_shape(r"[!-~]+", "visible ASCII characters, without blanks"))]
+IngestionKey = Annotated[SecretStr, AfterValidator(_typed_key("hh_ingst"))]
+DataPlaneKey = Annotated[SecretStr, AfterValidator(_typed_key("hh_fgdp"))]
+
+
+# ---- The profiles ------------------------------------------------------------------------------------
+
+
+class Profile(BaseSettings):
+    """What an environment is reached with, and what may be done to it."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        # A field's aliases are its variables. They are looked up in places, which give values by field.
+        validate_by_name=True,
+        validate_by_alias=False,
+    )
+
+    environment: ClassVar[Environment]
+    writable: ClassVar[bool]
+    limits: ClassVar[Limits]
+
+    api_key: Key | None = None
+    base_url: AnyAddress = None
+    project: Project = DEFAULT_PROJECT
+    ingestion_api_key: IngestionKey | None = None
+    data_plane_api_key: DataPlaneKey | None = None
+    timeout: Seconds = Field(
+        30.0,
+        validation_alias=AliasChoices("HH_INTEGRATION_TIMEOUT"),
+        description="how long a test waits for an environment to show what it was sent, in seconds",
+    )
+
+    _sources: tuple[tuple[str, str], ...] = PrivateAttr(())
+
+    def __init__(self, found: tuple[Place, ...] = ()) -> None:
+        """Resolve the settings from what stands in these places, the first place first."""
+        problems: list[ErrorDetails] = []
+        try:
+            super().__init__(_build_sources=(tuple(_FromPlace(type(self), place) for place in found), {}))
+        except ValidationError as error:
+            problems = error.errors(include_url=False, include_context=False, include_input=False)
+        # Not raised in the except clause: the new error would carry the old one, which holds the input.
+        if problems:
+            raise _refusal(type(self), problems, found)
+        self._sources = tuple(
+            (name, f"{origin[0]}, in {origin[1].label}")
+            for name, field in type(self).model_fields.items()
+            if (origin := _origin(field, found))
+        )
+        self._check()
+        self._refuse_production_host(found)
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the environment is a service that a cell brings up."""
+        return self.base_url is None
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What tests may count on here beyond what every environment offers."""
+        return frozenset()
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return every secret value: what the scrubber looks for."""
+        values = (getattr(self, name) for name in type(self).model_fields)
+        return tuple(value.get_secret_value() for value in values if isinstance(value, SecretStr))
+
+    def describe(self) -> tuple[Setting, ...]:
+        """Return the resolved profile, line by line, for people to read."""
+        sources = dict(self._sources)
+        settings = (
+            Setting(name, _shown(getattr(self, name)), sources.get(name, "default")) for name in type(self).model_fields
+        )
+        fixed = (
+            Setting("writable", "yes" if self.writable else "no", "fixed"),
+            Setting("requests_per_second", _shown(self.limits.requests_per_second, "no limit"), "fixed"),
+            Setting("concurrent_cells", _shown(self.limits.concurrent_cells, "no limit"), "fixed"),
+            Setting("capabilities", ", ".join(sorted(self.capabilities)) or "none", "fixed"),
+        )
+        return (*settings, *fixed)
+
+    def _check(self) -> None:
+        """Refuse settings that are right alone and wrong together."""
+
+    def _refuse_production_host(self, found: tuple[Place, ...]) -> None:
+        if not self.writable or self.base_url is None:
+            return
+        named = [place.values[PRODUCTION_URL] for place in found if PRODUCTION_URL in place.values]
+        if addresses.is_production(addresses.parse(self.base_url), _parsed(named)):
+            raise ProductionHostRefused(
+                f"{self.environment} may be written to, and its base URL, {self.base_url}, is a production server"
+                f" ({dict(self._sources).get('base_url', 'default')})",
+                expected="any server that is neither HoneyHive's production nor the one that HH_PROD_BASE_URL names",
+                remedy=f"correct {' or '.join(_variables(type(self).model_fields['base_url']))}",
+            )
+
+
+class Development(Profile):
+    """The embedded service, or a development server of one's own."""
+
+    environment = Environment.DEVELOPMENT
+    writable = True
+    limits = Limits()
+
+    api_key: Key | None = Field(
+        None,
+        validation_alias=AliasChoices("HH_DEV_API_KEY"),
+        description="the key to a development server of your own; needed with HH_DEV_BASE_URL, and only then",
+    )
+    base_url: AnyAddress = Field(
+        None,
+        validation_alias=AliasChoices("HH_DEV_BASE_URL"),
+        description="a development server of your own instead of the embedded service",
+    )
+    project: Project = Field(
+        DEFAULT_PROJECT,
+        validation_alias=AliasChoices("HH_DEV_PROJECT"),
+        description="the project that development tests work in",
+    )
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """Of the embedded service everything is known; of a server of one's own, nothing."""
+        return frozenset(Capability) if self.embedded else frozenset()
+
+    def _check(self) -> None:
+        if self.base_url is not None and self.api_key is None:
+            raise MissingCredential(
+                "HH_DEV_BASE_URL names a development server, and there is no key to it",
+                expected="HH_DEV_API_KEY",
+                remedy=f"set it in {_places_for(self.environment)}; or remove HH_DEV_BASE_URL for the embedded service",
+            )
+        if self.base_url is None and self.api_key is not None:
+            raise InvalidSetting(
+                "HH_DEV_API_KEY is a key to nothing: the embedded service makes its own",
+                expected="HH_DEV_BASE_URL beside it, or neither",
+                remedy="set HH_DEV_BASE_URL, or remove HH_DEV_API_KEY",
+            )
+
+
+class Staging(Profile):
+    """HoneyHive's staging deployment: real, shared with others, and free to be written to."""
+
+    environment = Environment.STAGING
+    writable = True
+    limits = Limits(requests_per_second=10, concurrent_cells=2)
+
+    api_key: Key = Field(
+        validation_alias=AliasChoices("HH_STAGING_API_KEY", "HH_INTEGRATION_API_KEY"),
+        description="the key to staging",
+    )
+    base_url: SecureAddress = Field(
+        "https://api-staging.honeyhive.ai",
+        validation_alias=AliasChoices("HH_STAGING_BASE_URL", "HH_INTEGRATION_BASE_URL"),
+        description="where staging is",
+    )
+    project: Project = Field(
+        DEFAULT_PROJECT,
+        validation_alias=AliasChoices("HH_STAGING_PROJECT", "HH_INTEGRATION_PROJECT"),
+        description="the project that staging tests work in",
+    )
+    ingestion_api_key: IngestionKey | None = Field(
+        None,
+        validation_alias=AliasChoices("HH_STAGING_INGESTION_API_KEY"),
+        description="the ingestion key to staging, for the lines that know one (from 1.6)",
+    )
+    data_plane_api_key: DataPlaneKey | None = Field(
+        None,
+        validation_alias=AliasChoices("HH_STAGING_DATA_PLANE_API_KEY"),
+        description="the data plane key to staging, for the lines that know one (from 1.7)",
+    )
+    openai_api_key: Key | None = Field(
+        None,
+        validation_alias=AliasChoices("OPENAI_API_KEY"),
+        description="real OpenAI calls in staging; development has its own LLM service",
+    )
+    anthropic_api_key: Key | None = Field(
+        None,
+        validation_alias=AliasChoices("ANTHROPIC_API_KEY"),
+        description="real Anthropic calls in staging; development has its own LLM service",
+    )
+
+
+class Production(Profile):
+    """HoneyHive's production deployment: read, never written to."""
+
+    environment = Environment.PRODUCTION
+    writable = False
+    limits = Limits(requests_per_second=5, concurrent_cells=1)
+
+    api_key: Key = Field(
+        validation_alias=AliasChoices("HH_PROD_API_KEY"),
+        description="the key to production, which is only ever read",
+    )
+    base_url: SecureAddress = Field(
+        "https://api.dp1.us.honeyhive.ai",
+        validation_alias=AliasChoices(PRODUCTION_URL),
+        description="where production is; development and staging refuse this server too",
+    )
+    project: Project = Field(
+        DEFAULT_PROJECT,
+        validation_alias=AliasChoices("HH_PROD_PROJECT"),
+        description="the project that production tests read",
+    )
+    ingestion_api_key: IngestionKey | None = Field(
+        None,
+        validation_alias=AliasChoices("HH_PROD_INGESTION_API_KEY"),
+        description="the ingestion key to production, for the lines that know one (from 1.6)",
+    )
+    data_plane_api_key: DataPlaneKey | None = Field(
+        None,
+        validation_alias=AliasChoices("HH_PROD_DATA_PLANE_API_KEY"),
+        description="the data plane key to production, for the lines that know one (from 1.7)",
+    )
+
+
+PROFILES: Mapping[Environment, type[Profile]] = {
+    profile.environment: profile for profile in (Development, Staging, Production)
+}
+
+
+def load(environment: Environment, root: Path) -> Profile:
+    """Resolve an environment's settings from the process environment and the files in `root`."""
+    known = frozenset(variable for row in settings_table() for variable in row.variables)
+    own = (
+        places.process_environment(),
+        places.env_file(root / f".env.{environment}"),
+        places.env_file(root / ".env"),
+        places.secrets_folder(root / ".secrets", known),
+    )
+    # Read in every environment, but for the one line that says which server is production.
+    elsewhere = places.env_file(root / f".env.{Environment.PRODUCTION}").only(PRODUCTION_URL)
+    places.refuse_problems((*own, elsewhere))
+    places.refuse_unknown(own, known | places.SDK_VARIABLES)
+    return PROFILES[environment]((*own, elsewhere))
+
+
+def settings_table() -> tuple[SettingRow, ...]:
+    """Return every setting that can come from outside, in the order of the README's table."""
+    rows = {
+        row.variables: row
+        for profile in PROFILES.values()
+        for field in profile.model_fields.values()
+        if (row := SettingRow(_variables(field), field.description or "", _default(field))).variables
+    }
+    return tuple(rows.values())
+
+
+class _FromPlace(PydanticBaseSettingsSource):
+    """A source of pydantic-settings: one place."""
+
+    def __init__(self, profile: type[Profile], place: Place) -> None:
+        super().__init__(profile)
+        self._place = place
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        variable = self._place.first(_variables(field))
+        return (self._place.values[variable] if variable else None), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        found = (self.get_field_value(field, name) for name, field in self.settings_cls.model_fields.items())
+        return {name: value for value, name, _ in found if value is not None}
+
+
+def _variables(field: FieldInfo) -> tuple[str, ...]:
+    alias = field.validation_alias
+    return tuple(str(choice) for choice in alias.choices) if isinstance(alias, AliasChoices) else ()
+
+
+def _origin(field: FieldInfo, found: tuple[Place, ...]) -> tuple[str, Place] | None:
+    return next(((name, place) for place in found if (name := place.first(_variables(field)))), None)
+
+
+def _refusal(profile: type[Profile], problems: list[ErrorDetails], found: tuple[Place, ...]) -> MatrixError:
+    """Word what pydantic refused, naming variables and places, and no values."""
+    invalid = [problem for problem in problems if problem["type"] != "missing"]
+    if not invalid:
+        return _missing(profile, [str(problem["loc"][0]) for problem in problems])
+    happened, expected = [], []
+    for problem in invalid:
+        name, place = _origin(profile.model_fields[str(problem["loc"][0])], found) or ("a default", Place.of("", {}))
+        happened.append(f"{name}, in {place.label}, has the wrong shape; it is not shown")
+        expected.append(f"{name}: {problem['msg'].removeprefix('Value error, ')}")
+    return InvalidSetting(
+        "\n".join(happened), expected="\n    ".join(expected), remedy="correct it there, or remove it"
+    )
+
+
+def _missing(profile: type[Profile], fields: list[str]) -> MissingCredential:
+    names = [_variables(profile.model_fields[name]) for name in fields]
+    wanted = ", ".join(first + (f" (or {', '.join(others)})" if others else "") for first, *others in names)
+    return MissingCredential(
+        f"{profile.environment} cannot be reached: there is no key to it",
+        expected=wanted,
+        remedy=f"set it in {_places_for(profile.environment)}",
+    )
+
+
+def _places_for(environment: Environment) -> str:
+    return f"{places.PROCESS}, .env.{environment} or .env, or as a file of that name in {places.SECRETS}"
+
+
+def _parsed(urls: list[SecretStr]) -> list[addresses.Address]:
+    parsed = []
+    for url in urls:
+        try:
+            parsed.append(addresses.parse(url.get_secret_value()))
+        except ValueError:
+            continue
+    return parsed
+
+
+def _shown(value: object, nothing: str = "not set") -> str:
+    if value is None:
+        return nothing
+    if isinstance(value, SecretStr):
+        return HIDDEN
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _default(field: FieldInfo) -> str:
+    return "required" if field.is_required() else _shown(field.default)

@@ -1,0 +1,186 @@
+"""Places: where variables may stand, and what stands there. Everything that is read, is read here.
+
+pydantic-settings ships sources for the same places, with the same precedence, but they forget where a value came from,
+pour all .env files into one before they choose among the names of a setting (so that a name in `.env` beats its
+synonym in `.env.staging`), take blanks for a value, and skip a line of a .env file that they cannot parse.
+
+Values are `SecretStr` from the moment they are read, all of them: a URL can hold a password.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from dotenv import dotenv_values
+from dotenv.parser import parse_stream
+from pydantic import SecretStr
+
+from environments.errors import InvalidSetting, UnknownVariable, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+PROCESS = "the process environment"
+SECRETS = ".secrets/"
+
+# What some release of the SDK reads, or documents. Accepted wherever it stands, and never read here.
+SDK_VARIABLES = frozenset(
+    {
+        "HH_API_KEY",
+        "HH_API_TIMEOUT",
+        "HH_API_URL",
+        "HH_BATCH_SIZE",
+        "HH_CP_API_URL",
+        "HH_DATA_PLANE_API_KEY",
+        "HH_DISABLE_BATCH",
+        "HH_DISABLE_TRACING",
+        "HH_EXPORT_TIMEOUT_SECONDS",
+        "HH_FLUSH_INTERVAL",
+        "HH_INGESTION_API_KEY",
+        "HH_MAX_RETRIES",
+        "HH_OTLP_ENABLED",
+        "HH_OTLP_ENDPOINT",
+        "HH_OTLP_HEADERS",
+        "HH_OTLP_PROTOCOL",
+        "HH_PROJECT",
+        "HH_SERVER_URL",
+        "HH_SESSION_NAME",
+        "HH_SOURCE",
+        "HH_TEST_MODE",
+        "HH_TIMEOUT",
+        "HH_VERBOSE",
+    }
+)
+
+# A key pasted where a name belongs must not be shown as one.
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,47}")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Somewhere variables may stand, and those that stand there with a value."""
+
+    label: str
+    # Under upper-case names: case is no part of a name, as in pydantic-settings.
+    values: Mapping[str, SecretStr] = field(repr=False)
+    # Why this place cannot be used as it is. It names no value.
+    problems: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, label: str, raw: Mapping[str, str | None], problems: Iterable[str] = ()) -> Place:
+        """Make a place of what was read: blank is unset, and HH_X beats hh_x where both stand."""
+        stripped = {name: (value or "").strip() for name, value in raw.items()}
+        values = {name.upper(): SecretStr(stripped[name]) for name in sorted(raw, reverse=True) if stripped[name]}
+        return cls(label, MappingProxyType(values), tuple(problems))
+
+    def only(self, variable: str) -> Place:
+        """Return this place with nothing but one variable in it."""
+        kept = {name: value for name, value in self.values.items() if name == variable}
+        return Place(self.label, MappingProxyType(kept), self.problems)
+
+    def first(self, variables: Iterable[str]) -> str | None:
+        """Return the first of these names that stands here."""
+        return next((name for name in variables if name in self.values), None)
+
+
+def process_environment() -> Place:
+    """Read the environment of this process."""
+    return Place.of(PROCESS, os.environ)
+
+
+def env_file(path: Path) -> Place:
+    """Read a .env file; one that is not there holds nothing."""
+    # A pipe is how some password managers serve a .env file: it can be read only once. A folder is a virtualenv.
+    if not (path.is_file() or path.is_fifo()):
+        return Place.of(path.name, {})
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeError):
+        return Place.of(path.name, {}, [f"{path.name} cannot be read as UTF-8 text"])
+    lines = [
+        binding.original.line + leading_lines(binding.original.string)
+        for binding in parse_stream(io.StringIO(text))
+        if binding.error or (binding.key is not None and binding.value is None)
+    ]
+    if lines:
+        return Place.of(path.name, {}, [f"{path.name}, line {line}, is not NAME=value" for line in lines])
+    return Place.of(path.name, dotenv_values(stream=io.StringIO(text)))
+
+
+def leading_lines(statement: str) -> int:
+    """Count the blank lines before a statement; the parser reports them as part of it."""
+    return statement[: len(statement) - len(statement.lstrip())].count("\n")
+
+
+def secrets_folder(folder: Path, wanted: Iterable[str]) -> Place:
+    """Read the files of a folder that are named like variables; a folder that is not there holds nothing."""
+    if not folder.exists():
+        return Place.of(SECRETS, {})
+    raw: dict[str, str | None] = {}
+    problems = []
+    known = frozenset(wanted)
+    try:
+        for path in folder.iterdir():
+            if path.name.upper() in known:
+                raw[path.name] = secret_file(path)
+            elif path.name.upper().startswith("HH_"):
+                # Its name alone can be judged; what a stranger holds stays unread.
+                raw[path.name] = "unread"
+    except (OSError, UnicodeError, RuntimeError):
+        problems.append(f"{SECRETS} is no folder of readable UTF-8 text files that lie inside it")
+    return Place.of(SECRETS, raw, problems)
+
+
+def secret_file(path: Path) -> str:
+    """Read one file of a secrets folder, which may be a link, but not one that leads out of the folder."""
+    if path.parent.resolve() not in path.resolve().parents:
+        raise OSError
+    return path.read_text(encoding="utf-8")
+
+
+def refuse_problems(places: Iterable[Place]) -> None:
+    """Raise where a place could not be read, or holds an HH_ name that nothing reads."""
+    problems = [problem for place in places for problem in place.problems]
+    if problems:
+        raise InvalidSetting(
+            "\n".join(problems),
+            expected="UTF-8 text: NAME=value lines in a .env file, one value per file in a secrets folder",
+            remedy="correct it there; what it says is not shown, because it may be a secret",
+        )
+
+
+def refuse_unknown(places: Iterable[Place], known: frozenset[str]) -> None:
+    """Raise where a place holds an HH_ name that nothing reads: it is a slip, and would be silently ignored."""
+    found = [
+        (name, place.label)
+        for place in places
+        for name in sorted(place.values)
+        if name.startswith("HH_") and name not in known
+    ]
+    if found:
+        guide = any(name == "HH_BASE_URL" for name, _ in found)
+        raise UnknownVariable(
+            "\n".join(_unknown(name, label, known) for name, label in found),
+            expected="of the names that start with HH_, only those in the README's table and those the SDK reads",
+            remedy=_GUIDE_REMEDY if guide else "correct the name there, or remove it",
+        )
+
+
+_GUIDE_REMEDY = (
+    "to point the SDK somewhere, set HH_API_URL; to point this project somewhere, "
+    "HH_DEV_BASE_URL or HH_STAGING_BASE_URL; then remove HH_BASE_URL"
+)
+
+
+def _unknown(name: str, label: str, known: frozenset[str]) -> str:
+    if name == "HH_BASE_URL":
+        return f"HH_BASE_URL, in {label}, is in the guide, but no release of the SDK reads it"
+    if not _NAME.fullmatch(name):
+        return f"a name in {label} starts with HH_ and is none that anything reads; it is not shown: it may be a key"
+    return f"{name}, in {label}, is none that anything reads{nearest(name, known)}"
