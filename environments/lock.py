@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 NOXFILE = project.ROOT / "noxfile.py"
 TOOLS = project.LOCKS / "tools.txt"
 HIGHEST = project.LOCKS / "highest.txt"
-_AS_OF = re.compile(r'^# as of (\S+)|^# exclude-newer = "(\S+)"', re.MULTILINE)
+_AS_OF = re.compile(r'^# as of ([^;\s]+)|^# exclude-newer = "(\S+)"', re.MULTILINE)
 _BLOCK = re.compile(r"^# /// script\n.*?^# ///\n", re.MULTILINE | re.DOTALL)
 _SDK_PIN = re.compile(r"^honeyhive==.*?(?=^\S|\Z)", re.MULTILINE | re.DOTALL)
 

@@ -1,0 +1,67 @@
+"""The target: what the tests inside a cell are told. JSON without secrets; the keys stand in the environment."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+VARIABLE = "MATRIX_TARGET"
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project of the environment, and the variable in which the cell's processes find its key."""
+
+    name: str
+    key_variable: str
+
+    @property
+    def api_key(self) -> str:
+        return os.environ[self.key_variable]
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a test may know of where it runs.
+
+    `base_url` has no trailing slash; `timeout_s` is how long a test waits for the server to show what it was sent;
+    `capabilities` are words of the profile; `run_name` prefixes the name of everything that a test creates.
+    """
+
+    cell: str
+    environment: str
+    base_url: str
+    project: Project
+    other_project: Project | None
+    writable: bool
+    capabilities: tuple[str, ...]
+    timeout_s: float
+    run_name: str
+    ledger: str = field(repr=False)
+
+    @property
+    def api_key(self) -> str:
+        return self.project.api_key
+
+    def write(self, path: Path) -> None:
+        """Write the file that VARIABLE names to the processes of a cell."""
+        path.write_text(json.dumps(asdict(self), indent=2), encoding="utf-8")
+
+
+def load() -> Target | None:
+    """Return the target of this cell, or None in a process that belongs to none."""
+    path = os.environ.get(VARIABLE)
+    if path is None:
+        return None
+    written = json.loads(Path(path).read_text(encoding="utf-8"))
+    other = written["other_project"]
+    return Target(
+        **{
+            **written,
+            "project": Project(**written["project"]),
+            "other_project": None if other is None else Project(**other),
+            "capabilities": tuple(written["capabilities"]),
+        }
+    )
