@@ -4,38 +4,30 @@ Settings come from outside, through the variables that each field names. Everyth
 fixed by its class: no variable, argument or file makes production writable or raises a limit.
 """
 
-from __future__ import annotations
+# No `from __future__ import annotations` here: pydantic reads the annotations of the fields.
 
-import math
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
-from pydantic import (
-    AfterValidator,
-    AliasChoices,
-    BeforeValidator,
-    Field,
-    PrivateAttr,
-    SecretStr,
-    ValidationError,
-)
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import AliasChoices, Field, PrivateAttr, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from environments.errors import InvalidSetting, MatrixError, MissingCredential, ProductionHostRefused
+from environments.errors import InvalidSetting, MissingCredential, ProductionHostRefused
 from environments.matrix import Environment
 from environments.profiles import addresses, places
 from environments.profiles.places import Place
+from environments.profiles.resolve import FromPlace, origin, places_for, refusal, variables, wrong_shape
+from environments.profiles.shapes import AnyAddress, DataPlaneKey, IngestionKey, Key, Project, Seconds, SecureAddress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
-
-    from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
 
 HIDDEN = "set (hidden)"
+UNSET = "not set"
 DEFAULT_PROJECT = "integration-test-project"
 PRODUCTION_URL = "HH_PROD_BASE_URL"
 
@@ -73,68 +65,6 @@ class SettingRow:
     default: str
 
 
-# ---- Field types. Their errors say what was expected, and never what was found. ----------------------
-
-
-def _text(value: object) -> str:
-    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-
-
-def _any_address(value: object) -> str | None:
-    return None if value is None else str(addresses.parse(_text(value)))
-
-
-def _secure_address(value: object) -> str:
-    address = addresses.parse(_text(value))
-    if address.scheme != "https" and not address.loopback:
-        raise ValueError("https://, because a key travels with every request (http:// is for this machine only)")
-    return str(address)
-
-
-def _project(value: object) -> str:
-    if not (name := _text(value)).isprintable():
-        raise ValueError("a project's name, without control characters")
-    return name
-
-
-def _seconds(value: object) -> float:
-    try:
-        seconds = float(_text(value))
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds < math.inf:
-        raise ValueError("a number of seconds, greater than 0")
-    return seconds
-
-
-def _shape(pattern: str, expected: str) -> Callable[[SecretStr], SecretStr]:
-    def check(key: SecretStr) -> SecretStr:
-        if not re.fullmatch(pattern, key.get_secret_value()):
-            raise ValueError(expected)
-        return key
-
-    return check
-
-
-def _typed_key(prefix: str) -> Callable[[SecretStr], SecretStr]:
-    return _shape(
-        rf"{prefix}_[A-Za-z0-9]{{24}}_[A-Za-z0-9_-]{{64}}",
-        f"{prefix}_, 24 letters or digits, an underscore, and 64 letters, digits, underscores or hyphens",
-    )
-
-
-AnyAddress = Annotated[str | None, BeforeValidator(_any_address)]
-SecureAddress = Annotated[str, BeforeValidator(_secure_address)]
-Project = Annotated[str, BeforeValidator(_project)]
-Seconds = Annotated[float, BeforeValidator(_seconds)]
-Key = Annotated[SecretStr, AfterValidator(_shape(r"[!-~]+", "visible ASCII characters, without blanks"))]
-IngestionKey = Annotated[SecretStr, AfterValidator(_typed_key("hh_ingst"))]
-DataPlaneKey = Annotated[SecretStr, AfterValidator(_typed_key("hh_fgdp"))]
-
-
-# ---- The profiles ------------------------------------------------------------------------------------
-
-
 class Profile(BaseSettings):
     """What an environment is reached with, and what may be done to it."""
 
@@ -168,16 +98,14 @@ class Profile(BaseSettings):
         """Resolve the settings from what stands in these places, the first place first."""
         problems: list[ErrorDetails] = []
         try:
-            super().__init__(_build_sources=(tuple(_FromPlace(type(self), place) for place in found), {}))
+            super().__init__(_build_sources=(tuple(FromPlace(type(self), place) for place in found), {}))
         except ValidationError as error:
             problems = error.errors(include_url=False, include_context=False, include_input=False)
         # Not raised in the except clause: the new error would carry the old one, which holds the input.
         if problems:
-            raise _refusal(type(self), problems, found)
+            raise refusal(type(self), self.environment, problems, found)
         self._sources = tuple(
-            (name, f"{origin[0]}, in {origin[1].label}")
-            for name, field in type(self).model_fields.items()
-            if (origin := _origin(field, found))
+            (name, source) for name, field in type(self).model_fields.items() if (source := origin(field, found))
         )
         self._check()
         self._refuse_production_host(found)
@@ -200,8 +128,10 @@ class Profile(BaseSettings):
     def describe(self) -> tuple[Setting, ...]:
         """Return the resolved profile, line by line, for people to read."""
         sources = dict(self._sources)
+        nothing = {"base_url": "the embedded service"}
         settings = (
-            Setting(name, _shown(getattr(self, name)), sources.get(name, "default")) for name in type(self).model_fields
+            Setting(name, _shown(getattr(self, name), nothing.get(name, UNSET)), sources.get(name, "default"))
+            for name in type(self).model_fields
         )
         fixed = (
             Setting("writable", "yes" if self.writable else "no", "fixed"),
@@ -217,13 +147,12 @@ class Profile(BaseSettings):
     def _refuse_production_host(self, found: tuple[Place, ...]) -> None:
         if not self.writable or self.base_url is None:
             return
-        named = [place.values[PRODUCTION_URL] for place in found if PRODUCTION_URL in place.values]
-        if addresses.is_production(addresses.parse(self.base_url), _parsed(named)):
+        if addresses.is_production(addresses.parse(self.base_url), _named_production(found)):
             raise ProductionHostRefused(
                 f"{self.environment} may be written to, and its base URL, {self.base_url}, is a production server"
                 f" ({dict(self._sources).get('base_url', 'default')})",
                 expected="any server that is neither HoneyHive's production nor the one that HH_PROD_BASE_URL names",
-                remedy=f"correct {' or '.join(_variables(type(self).model_fields['base_url']))}",
+                remedy=f"correct {' or '.join(variables(type(self).model_fields['base_url']))}",
             )
 
 
@@ -260,7 +189,7 @@ class Development(Profile):
             raise MissingCredential(
                 "HH_DEV_BASE_URL names a development server, and there is no key to it",
                 expected="HH_DEV_API_KEY",
-                remedy=f"set it in {_places_for(self.environment)}; or remove HH_DEV_BASE_URL for the embedded service",
+                remedy=f"set it in {places_for(self.environment)}; or remove HH_DEV_BASE_URL for the embedded service",
             )
         if self.base_url is None and self.api_key is not None:
             raise InvalidSetting(
@@ -354,17 +283,20 @@ PROFILES: Mapping[Environment, type[Profile]] = {
 def load(environment: Environment, root: Path) -> Profile:
     """Resolve an environment's settings from the process environment and the files in `root`."""
     known = frozenset(variable for row in settings_table() for variable in row.variables)
-    own = (
+    found: tuple[Place, ...] = (
         places.process_environment(),
         places.env_file(root / f".env.{environment}"),
         places.env_file(root / ".env"),
         places.secrets_folder(root / ".secrets", known),
     )
-    # Read in every environment, but for the one line that says which server is production.
-    elsewhere = places.env_file(root / f".env.{Environment.PRODUCTION}").only(PRODUCTION_URL)
-    places.refuse_problems((*own, elsewhere))
-    places.refuse_unknown(own, known | places.SDK_VARIABLES)
-    return PROFILES[environment]((*own, elsewhere))
+    places.refuse_problems(found)
+    places.refuse_unknown(found, known | places.SDK_VARIABLES)
+    if environment is not Environment.PRODUCTION:
+        # For the one line that says which server is production: no writable profile may point there.
+        elsewhere = places.env_file(root / f".env.{Environment.PRODUCTION}").only(PRODUCTION_URL)
+        places.refuse_problems((elsewhere,))
+        found = (*found, elsewhere)
+    return PROFILES[environment](found)
 
 
 def settings_table() -> tuple[SettingRow, ...]:
@@ -373,76 +305,26 @@ def settings_table() -> tuple[SettingRow, ...]:
         row.variables: row
         for profile in PROFILES.values()
         for field in profile.model_fields.values()
-        if (row := SettingRow(_variables(field), field.description or "", _default(field))).variables
+        if (row := SettingRow(variables(field), field.description or "", _default(field))).variables
     }
     return tuple(rows.values())
 
 
-class _FromPlace(PydanticBaseSettingsSource):
-    """A source of pydantic-settings: one place."""
-
-    def __init__(self, profile: type[Profile], place: Place) -> None:
-        super().__init__(profile)
-        self._place = place
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        variable = self._place.first(_variables(field))
-        return (self._place.values[variable] if variable else None), field_name, False
-
-    def __call__(self) -> dict[str, Any]:
-        found = (self.get_field_value(field, name) for name, field in self.settings_cls.model_fields.items())
-        return {name: value for value, name, _ in found if value is not None}
+def _named_production(found: tuple[Place, ...]) -> list[addresses.Address]:
+    """Return every server that is named as production, wherever; one that cannot be made out is refused."""
+    named, wrong = [], []
+    for place in found:
+        if url := place.values.get(PRODUCTION_URL):
+            try:
+                named.append(addresses.parse(url.get_secret_value()))
+            except ValueError as error:
+                wrong.append((f"{PRODUCTION_URL}, in {place.label}", str(error)))
+    if wrong:
+        raise wrong_shape(wrong)
+    return named
 
 
-def _variables(field: FieldInfo) -> tuple[str, ...]:
-    alias = field.validation_alias
-    return tuple(str(choice) for choice in alias.choices) if isinstance(alias, AliasChoices) else ()
-
-
-def _origin(field: FieldInfo, found: tuple[Place, ...]) -> tuple[str, Place] | None:
-    return next(((name, place) for place in found if (name := place.first(_variables(field)))), None)
-
-
-def _refusal(profile: type[Profile], problems: list[ErrorDetails], found: tuple[Place, ...]) -> MatrixError:
-    """Word what pydantic refused, naming variables and places, and no values."""
-    invalid = [problem for problem in problems if problem["type"] != "missing"]
-    if not invalid:
-        return _missing(profile, [str(problem["loc"][0]) for problem in problems])
-    happened, expected = [], []
-    for problem in invalid:
-        name, place = _origin(profile.model_fields[str(problem["loc"][0])], found) or ("a default", Place.of("", {}))
-        happened.append(f"{name}, in {place.label}, has the wrong shape; it is not shown")
-        expected.append(f"{name}: {problem['msg'].removeprefix('Value error, ')}")
-    return InvalidSetting(
-        "\n".join(happened), expected="\n    ".join(expected), remedy="correct it there, or remove it"
-    )
-
-
-def _missing(profile: type[Profile], fields: list[str]) -> MissingCredential:
-    names = [_variables(profile.model_fields[name]) for name in fields]
-    wanted = ", ".join(first + (f" (or {', '.join(others)})" if others else "") for first, *others in names)
-    return MissingCredential(
-        f"{profile.environment} cannot be reached: there is no key to it",
-        expected=wanted,
-        remedy=f"set it in {_places_for(profile.environment)}",
-    )
-
-
-def _places_for(environment: Environment) -> str:
-    return f"{places.PROCESS}, .env.{environment} or .env, or as a file of that name in {places.SECRETS}"
-
-
-def _parsed(urls: list[SecretStr]) -> list[addresses.Address]:
-    parsed = []
-    for url in urls:
-        try:
-            parsed.append(addresses.parse(url.get_secret_value()))
-        except ValueError:
-            continue
-    return parsed
-
-
-def _shown(value: object, nothing: str = "not set") -> str:
+def _shown(value: object, nothing: str = UNSET) -> str:
     if value is None:
         return nothing
     if isinstance(value, SecretStr):

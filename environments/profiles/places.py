@@ -58,8 +58,9 @@ SDK_VARIABLES = frozenset(
     }
 )
 
-# A key pasted where a name belongs must not be shown as one.
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,47}")
+# A key pasted where a name belongs must not be shown as one: HoneyHive's keys start with hh_ too.
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
+_PLAIN_NAME = re.compile(r"[A-Z_]+[0-9]{0,2}|[a-z_]+[0-9]{0,2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,20 +70,23 @@ class Place:
     label: str
     # Under upper-case names: case is no part of a name, as in pydantic-settings.
     values: Mapping[str, SecretStr] = field(repr=False)
+    # The same names as they are spelled there.
+    spelled: Mapping[str, str] = field(repr=False)
     # Why this place cannot be used as it is. It names no value.
     problems: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, label: str, raw: Mapping[str, str | None], problems: Iterable[str] = ()) -> Place:
         """Make a place of what was read: blank is unset, and HH_X beats hh_x where both stand."""
-        stripped = {name: (value or "").strip() for name, value in raw.items()}
-        values = {name.upper(): SecretStr(stripped[name]) for name in sorted(raw, reverse=True) if stripped[name]}
-        return cls(label, MappingProxyType(values), tuple(problems))
+        stripped = {name: (raw[name] or "").strip() for name in sorted(raw, reverse=True)}
+        spelled = {name.upper(): name for name, value in stripped.items() if value}
+        values = {name: SecretStr(stripped[spelling]) for name, spelling in spelled.items()}
+        return cls(label, MappingProxyType(values), MappingProxyType(spelled), tuple(problems))
 
     def only(self, variable: str) -> Place:
         """Return this place with nothing but one variable in it."""
         kept = {name: value for name, value in self.values.items() if name == variable}
-        return Place(self.label, MappingProxyType(kept), self.problems)
+        return Place(self.label, MappingProxyType(kept), self.spelled, self.problems)
 
     def first(self, variables: Iterable[str]) -> str | None:
         """Return the first of these names that stands here."""
@@ -104,7 +108,7 @@ def env_file(path: Path) -> Place:
     except (OSError, UnicodeError):
         return Place.of(path.name, {}, [f"{path.name} cannot be read as UTF-8 text"])
     lines = [
-        binding.original.line + leading_lines(binding.original.string)
+        binding.original.line + _leading_lines(binding.original.string)
         for binding in parse_stream(io.StringIO(text))
         if binding.error or (binding.key is not None and binding.value is None)
     ]
@@ -113,39 +117,43 @@ def env_file(path: Path) -> Place:
     return Place.of(path.name, dotenv_values(stream=io.StringIO(text)))
 
 
-def leading_lines(statement: str) -> int:
+def _leading_lines(statement: str) -> int:
     """Count the blank lines before a statement; the parser reports them as part of it."""
     return statement[: len(statement) - len(statement.lstrip())].count("\n")
 
 
-def secrets_folder(folder: Path, wanted: Iterable[str]) -> Place:
+def secrets_folder(folder: Path, known: frozenset[str]) -> Place:
     """Read the files of a folder that are named like variables; a folder that is not there holds nothing."""
     if not folder.exists():
         return Place.of(SECRETS, {})
+    try:
+        paths = sorted(path for path in folder.iterdir() if _variable_like(path.name, known))
+    except OSError:
+        return Place.of(SECRETS, {}, [f"{SECRETS} is no folder that can be read"])
     raw: dict[str, str | None] = {}
     problems = []
-    known = frozenset(wanted)
-    try:
-        for path in folder.iterdir():
-            if path.name.upper() in known:
-                raw[path.name] = secret_file(path)
-            elif path.name.upper().startswith("HH_"):
-                # Its name alone can be judged; what a stranger holds stays unread.
-                raw[path.name] = "unread"
-    except (OSError, UnicodeError, RuntimeError):
-        problems.append(f"{SECRETS} is no folder of readable UTF-8 text files that lie inside it")
+    for path in paths:
+        try:
+            raw[path.name] = _secret_file(path)
+        except (OSError, UnicodeError, RuntimeError):
+            name = _showable(path.name, known) or "a file that is not named here"
+            problems.append(f"{SECRETS}: {name} is no UTF-8 text file that lies inside the folder and can be read")
     return Place.of(SECRETS, raw, problems)
 
 
-def secret_file(path: Path) -> str:
-    """Read one file of a secrets folder, which may be a link, but not one that leads out of the folder."""
+def _variable_like(name: str, known: frozenset[str]) -> bool:
+    return name.upper() in known or name.upper().startswith("HH_")
+
+
+def _secret_file(path: Path) -> str:
+    # A link is how secrets are mounted into containers; one that leads out of the folder is none of those.
     if path.parent.resolve() not in path.resolve().parents:
         raise OSError
     return path.read_text(encoding="utf-8")
 
 
 def refuse_problems(places: Iterable[Place]) -> None:
-    """Raise where a place could not be read, or holds an HH_ name that nothing reads."""
+    """Raise where a place could not be read. Kept apart from reading, so that no traceback passes through a value."""
     problems = [problem for place in places for problem in place.problems]
     if problems:
         raise InvalidSetting(
@@ -157,30 +165,33 @@ def refuse_problems(places: Iterable[Place]) -> None:
 
 def refuse_unknown(places: Iterable[Place], known: frozenset[str]) -> None:
     """Raise where a place holds an HH_ name that nothing reads: it is a slip, and would be silently ignored."""
-    found = [
-        (name, place.label)
+    # Worded at once: the names themselves, one of which may be a pasted key, stay out of what a traceback can show.
+    unknown = [
+        _unknown(place.spelled[name], place.label, known)
         for place in places
         for name in sorted(place.values)
         if name.startswith("HH_") and name not in known
     ]
-    if found:
-        guide = any(name == "HH_BASE_URL" for name, _ in found)
+    if unknown:
         raise UnknownVariable(
-            "\n".join(_unknown(name, label, known) for name, label in found),
+            "\n".join(unknown),
             expected="of the names that start with HH_, only those in the README's table and those the SDK reads",
-            remedy=_GUIDE_REMEDY if guide else "correct the name there, or remove it",
+            remedy="correct the name there, or remove it",
         )
 
 
-_GUIDE_REMEDY = (
-    "to point the SDK somewhere, set HH_API_URL; to point this project somewhere, "
-    "HH_DEV_BASE_URL or HH_STAGING_BASE_URL; then remove HH_BASE_URL"
-)
-
-
 def _unknown(name: str, label: str, known: frozenset[str]) -> str:
-    if name == "HH_BASE_URL":
-        return f"HH_BASE_URL, in {label}, is in the guide, but no release of the SDK reads it"
-    if not _NAME.fullmatch(name):
-        return f"a name in {label} starts with HH_ and is none that anything reads; it is not shown: it may be a key"
-    return f"{name}, in {label}, is none that anything reads{nearest(name, known)}"
+    if name.upper() == "HH_BASE_URL":
+        return (
+            f"{name}, in {label}, is in the guide, but no release of the SDK reads it: for the SDK that is HH_API_URL,"
+            " and for this project HH_DEV_BASE_URL or HH_STAGING_BASE_URL"
+        )
+    if not (shown := _showable(name, known)):
+        return f"a name in {label} that starts with HH_ is none that anything reads; it is not shown: it may be a key"
+    return f"{shown}, in {label}, is none that anything reads{nearest(shown, known)}"
+
+
+def _showable(name: str, known: frozenset[str]) -> str:
+    """Return a name that is surely one, or nothing."""
+    plain = _NAME.fullmatch(name) and (_PLAIN_NAME.fullmatch(name) or nearest(name, known))
+    return name if plain else ""
