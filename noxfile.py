@@ -42,3 +42,121 @@
 # [tool.uv]
 # exclude-newer = "2026-11-19T00:00:00Z"
 # ///
+"""Every session: a menu. What the sessions do lives in `environments`.
+
+`nox -l` lists them, the ones for people first. This file is imported again for every parallel cell: no network, no
+settings, no heavy modules.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import nox
+from nox.command import CommandFailed
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from environments import project, runs, watch  # noqa: E402 - nox runs from anywhere: the path comes first
+from environments.errors import MatrixError  # noqa: E402
+
+if TYPE_CHECKING:
+    from environments.matrix import Cell
+
+nox.needs_version = ">=2026.10.20"
+nox.options.default_venv_backend = "uv"
+nox.options.sessions = ["tests"]
+
+# Whatever this nox starts belongs to its run, and ends with it.
+os.environ.setdefault(runs.VARIABLE, runs.new_id())
+os.environ.setdefault(watch.ROOT_VARIABLE, str(os.getpid()))
+
+
+def hand_over(session: nox.Session, module: str, *arguments: str, end_within_s: float = 10) -> None:
+    """Run one of this project's commands. A lone session ends with its exit code, which nox would flatten to 1."""
+    try:
+        session.run(
+            *(sys.executable, "-m", module, *arguments),
+            external=True,
+            log=False,
+            interrupt_timeout=end_within_s,
+            terminate_timeout=10,
+        )
+    except CommandFailed as failure:
+        if len(session._runner.manifest) == 1:
+            raise SystemExit(failure.return_code) from None
+        raise
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Check this project: lint, types, architecture, unit tests, and a small slice of the matrix."""
+    session.install("--require-hashes", "-r", "environments/locks/tools.txt")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("mypy")
+    session.run("lint-imports")
+    session.run("pytest", "-m", "not proof", *session.posargs)
+    session.run(sys.executable, "-m", "environments.run", "--set", "slice", "--here", external=True)
+
+
+@nox.session(default=False)
+def proofs(session: nox.Session) -> None:
+    """Check what takes minutes: what is left after every kind of kill, and the whole development matrix."""
+    session.install("--require-hashes", "-r", "environments/locks/tools.txt")
+    session.run("pytest", "-m", "proof", *session.posargs)
+    session.run(sys.executable, "-m", "environments.run", "--set", "development", "--here", external=True)
+
+
+@nox.session(default=False, venv_backend="none")
+def matrix(session: nox.Session) -> None:
+    """Run many cells: -- [--set NAME] [-j N] [--sdk WHAT] [--here]."""
+    hand_over(session, "environments.run", *session.posargs)
+
+
+@nox.session(default=False, venv_backend="none")
+def plan(session: nox.Session) -> None:
+    """Print the plan and write plan.json: -- [--set NAME]."""
+    hand_over(session, "environments.plan", *session.posargs)
+
+
+@nox.session(default=False, venv_backend="none")
+def serve(session: nox.Session) -> None:
+    """Serve the embedded HoneyHive service: -- [--port P] [--api-key K] [--project NAME] [--data-dir D]."""
+    hand_over(session, "environments.services.honeyhive", *session.posargs)
+
+
+@nox.session(default=False, venv_backend="none")
+def releases(session: nox.Session) -> None:
+    """Refresh the list of the SDK's releases from the package index, and show what changed."""
+    hand_over(session, "environments.releases", *session.posargs)
+
+
+@nox.session(default=False, venv_backend="none")
+def lock(session: nox.Session) -> None:
+    """Resolve what the orchestrator, the tools and the cells install, and show what changed."""
+    hand_over(session, "environments.lock", *session.posargs)
+
+
+def register(cell: Cell) -> None:
+    """Make a session of a cell. nox is its menu, not its installer."""
+
+    def run_cell(session: nox.Session) -> None:
+        # The supervisor is a session of its own, which no Ctrl-C of the terminal reaches: it is told by nox, soon.
+        hand_over(session, "environments.cell", cell.name, "--", *session.posargs, end_within_s=0.1)
+
+    run_cell.__doc__ = f"{cell.title}."
+    nox.session(name=cell.name, default=False, venv_backend="none", tags=list(cell.tags), allow_parallel=True)(run_cell)
+
+
+try:
+    for declared in project.load_matrix().plan().cells:
+        register(declared)
+except MatrixError as error:
+    raise SystemExit(f"error: {error}") from None
+
+if __name__ == "__main__":
+    nox.main()

@@ -14,6 +14,7 @@ import zipfile
 from email.parser import HeaderParser
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
@@ -41,6 +42,13 @@ def find(what: str, matrix: Matrix) -> SdkLine | Candidate:
     if path.suffix == ".whl":
         return _from_wheel(path, path.name)
     return _from_release(what, matrix.releases)
+
+
+def kept(sdk: SdkLine | Candidate) -> str:
+    """Return what `--sdk` names this very SDK with again: a release, or the wheel kept under its hash."""
+    requirement = "" if isinstance(sdk, SdkLine) else sdk.requirement
+    _, at, uri = requirement.partition(" @ ")
+    return unquote(urlsplit(uri).path) if at else sdk.version
 
 
 def _from_release(what: str, releases: tuple[Release, ...]) -> Candidate:

@@ -6,23 +6,28 @@ production reuse what development built.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
+import json
+import os
 import shutil
-from dataclasses import dataclass
-from pathlib import Path
+import signal
+import sys
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
 from environments import lock, project, uv
-from environments.errors import InstallFailed
-from environments.matrix import Candidate, SdkLine
+from environments.errors import InstallFailed, exit_on_error
+from environments.inside import lifeline
+from environments.interpreters import Interpreter
+from environments.matrix import Candidate, Release, SdkLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from environments.interpreters import Interpreter
+    from pathlib import Path
 
 # Written last: a venv without it was left by a build that did not end, and is built anew.
 _COMPLETE = "complete"
@@ -47,24 +52,67 @@ class Recipe:
         text = "\n".join((self.interpreter.path, self.interpreter.build, self.locked, self.sdk.version, self.sdk.identity))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
 
-def ensure(recipe: Recipe, say: Callable[[str], None]) -> Path:
-    """Return the Python of the venv that `recipe` describes, built first where it does not exist yet.
+    @classmethod
+    def from_json(cls, text: str) -> Recipe:
+        read = json.loads(text)
+        sdk = read["sdk"]
+        if "release" in sdk:
+            return cls(Interpreter(**read["interpreter"]), SdkLine(sdk["name"], Release(**sdk["release"])))
+        return cls(Interpreter(**read["interpreter"]), Candidate(**sdk))
 
-    Two processes that need the same venv build it once. Raises InstallFailed with the installer's own words.
+
+def find(recipe: Recipe) -> Path | None:
+    """Return the Python of the venv that `recipe` describes, if it has been built."""
+    venv = project.VENVS / recipe.key
+    return venv / "bin" / "python" if (venv / _COMPLETE).exists() else None
+
+
+def build(recipe: Recipe) -> None:
+    """Build the venv. Two processes that need the same one build it once.
+
+    Raises InstallFailed with the installer's own words.
     """
     venv = project.VENVS / recipe.key
-    python = venv / "bin" / "python"
-    if (venv / _COMPLETE).exists():
-        return python
     project.VENVS.mkdir(parents=True, exist_ok=True)
     with FileLock(project.VENVS / f"{recipe.key}.lock"):
-        if not (venv / _COMPLETE).exists():
-            say(f"installing honeyhive {recipe.sdk.version} for Python {recipe.interpreter.version} (once, some seconds) …")
+        if find(recipe) is None:
             with contextlib.suppress(FileNotFoundError):
                 shutil.rmtree(venv)
             _build(venv, recipe)
             (venv / _COMPLETE).touch()
+
+
+async def built(recipe: Recipe, lifeline_path: Path, say: Callable[[str], None]) -> Path:
+    """Return the Python of the venv, built first where it does not exist yet.
+
+    The build is a process of its own, in a group of its own: it can be cancelled, and follows the lifeline.
+    """
+    python = find(recipe)
+    if python is not None:
+        return python
+    say(f"installing honeyhive {recipe.sdk.version} for Python {recipe.interpreter.version} (once; some seconds) …")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "environments.venvs"),
+        cwd=project.ROOT,
+        env={**uv.installer_environment(os.environ), lifeline.VARIABLE: str(lifeline_path)},
+        stdin=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        _, told = await process.communicate(recipe.to_json().encode())
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    python = find(recipe)
+    if process.returncode != 0 or python is None:
+        raise InstallFailed(
+            f"the venv could not be built: {told.decode(errors='replace').strip()}",
+            remedy="check the network and the disk, then run the same command again",
+        )
     return python
 
 
@@ -90,6 +138,18 @@ def _uv(*arguments: str) -> None:
     answer = uv.run(*arguments, cwd=project.VENVS)
     if answer.returncode != 0:
         raise InstallFailed(
-            f"the venv could not be built: `uv {arguments[0]} {arguments[1]} …` said\n{answer.stderr.strip()}",
-            remedy="check the network and the disk, then run the same command again",
+            f"`uv {' '.join(arguments[:2])} …` said\n{answer.stderr.strip()}",
+            remedy="check the network and the disk",
         )
+
+
+@exit_on_error
+def main() -> int:
+    """Build the venv whose recipe stands on stdin."""
+    lifeline.follow_from_environment()
+    build(Recipe.from_json(sys.stdin.read()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

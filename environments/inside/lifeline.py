@@ -11,7 +11,9 @@ A follower must live in a process group made for it (`start_new_session=True`): 
 from __future__ import annotations
 
 import os
+import runpy
 import signal
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -60,3 +62,10 @@ def _wait_and_die(path: str) -> None:
 
 def _die() -> None:
     os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    # A program that knows nothing of lifelines, run by one that does: python -m environments.inside.lifeline MODULE …
+    follow_from_environment()
+    sys.argv = sys.argv[1:]
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

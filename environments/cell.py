@@ -1,0 +1,323 @@
+"""One cell, supervised: services up, pytest, services down, record. `nox -s integration-…` runs this.
+
+    python -m environments.cell CELL [-- pytest's arguments, and --sdk WHAT]
+
+The supervisor is a session of its own. It ends early, in order, on Ctrl-C, SIGTERM, the time limit, the death of a
+service or of the nox above it; whatever it started follows its lifeline, so that nothing outlives even its SIGKILL.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from environments import budget, candidates, interpreters, profiles, project, runs, suite, venvs, watch
+from environments.errors import MatrixError, UsageError, exit_on_error
+from environments.inside import fence
+from environments.inside.target import Target
+from environments.log import Log
+from environments.matrix import Candidate, Cell, SdkLine
+from environments.reach import Reached, reach
+from environments.results import junit, record
+from environments.results.record import Outcome, Record, Sdk
+from environments.results.scrubber import Scrubber
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from environments.profiles import Profile
+    from environments.services.process import RunningService
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the command line asks for."""
+
+    cell: Cell
+    run_id: str
+    arguments: tuple[str, ...]
+    time_limit_s: float
+    test_time_limit_s: int
+
+    @property
+    def folder(self) -> Path:
+        return project.RESULTS / self.run_id / self.cell.name
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Why a cell ended before its tests did."""
+
+    outcome: Outcome
+    reason: str
+
+
+class Stopped(Exception):  # noqa: N818 - no error of the program: an order to it
+    """The work was ended by a `Stop`."""
+
+    def __init__(self, stop: Stop) -> None:
+        super().__init__(stop.reason)
+        self.stop = stop
+
+
+class Supervisor:
+    """Runs one cell to its record."""
+
+    def __init__(self, order: Order, log: Log) -> None:
+        self._order = order
+        self._log = log
+        self._record = begun(order)
+        # pytest's, once it has ended.
+        self._exit_status: int | None = None
+
+    async def run(self) -> Record:
+        """Return the finished record. It never raises for what happens to the cell: that is in the record."""
+        started = time.monotonic()
+        with suite.workspace() as space:
+            try:
+                await self._until_stopped(self._work(space), space)
+            except Stopped as ended:
+                self._gather_evidence(space)
+                self._record = replace(self._record, outcome=ended.stop.outcome, reason=self._so_far(ended.stop.reason))
+            except MatrixError as error:
+                self._log.say(f"error: {error}")
+                self._record = replace(self._record, outcome=Outcome.NOT_RUN, reason=error.happened)
+            else:
+                self._gather_evidence(space)
+                assert self._exit_status is not None  # noqa: S101 - the work ended in order
+                self._record = record.judged(self._record, exit_status=self._exit_status)
+        used = [resource.getrusage(who) for who in (resource.RUSAGE_CHILDREN, resource.RUSAGE_SELF)]
+        return replace(
+            self._record,
+            finished=runs.utc_now(),
+            duration_s=round(time.monotonic() - started, 2),
+            cpu_s=round(sum(usage.ru_utime + usage.ru_stime for usage in used), 2),
+        )
+
+    async def _until_stopped(self, work: Coroutine[None, None, None], space: suite.Workspace) -> None:
+        """Await the work, or raise Stopped as soon as there is a reason to end early."""
+        loop = asyncio.get_running_loop()
+        self._stop: asyncio.Future[Stop] = loop.create_future()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            interrupted = Stop(Outcome.CRASHED, f"interrupted by {number.name}")
+            loop.add_signal_handler(number, self._order_stop, interrupted)
+        watching = asyncio.create_task(self._watch_starter())
+        working = asyncio.create_task(work)
+        await asyncio.wait({working, self._stop}, return_when=asyncio.FIRST_COMPLETED)
+        watching.cancel()
+        if not self._stop.done():
+            await working
+            return
+        stop = self._stop.result()
+        if stop.outcome is Outcome.TIMED_OUT:
+            self._log.say(f"\n{await suite.dump_stacks(space)}")
+        working.cancel()
+        with contextlib.suppress(asyncio.CancelledError, MatrixError):
+            await working
+        raise Stopped(stop)
+
+    def _order_stop(self, stop: Stop) -> None:
+        if not self._stop.done():
+            self._log.say(f"\nstopping: {stop.reason} …")
+            self._stop.set_result(stop)
+
+    async def _watch_starter(self) -> None:
+        self._order_stop(Stop(Outcome.CRASHED, await watch.starter_gone()))
+
+    async def _watch_service(self, service: RunningService) -> None:
+        self._order_stop(Stop(Outcome.CRASHED, await service.died()))
+
+    async def _watch_time(self) -> None:
+        await asyncio.sleep(self._order.time_limit_s)
+        self._order_stop(Stop(Outcome.TIMED_OUT, f"the cell took longer than its limit of {self._order.time_limit_s:g} s"))
+
+    async def _work(self, space: suite.Workspace) -> None:
+        """Everything from the settings to pytest's end."""
+        cell = self._order.cell
+        profile = profiles.load(cell.environment, project.ROOT)
+        self._log.scrub_with(Scrubber(profile.secrets()))
+        interpreter = await asyncio.to_thread(interpreters.find, cell.python)
+        async with contextlib.AsyncExitStack() as cleanup:
+            leased = await budget.lease(budget.wanted(), self._log.say)
+            cleanup.callback(leased.release)
+            _beside(self._watch_time(), cleanup)
+            recipe = venvs.Recipe(interpreter, cell.sdk)
+            installing = _beside(venvs.built(recipe, space.lifeline, self._log.say), cleanup)
+            reached = await reach(profile, space, self._log.say)
+            for service in reached.services:
+                cleanup.push_async_callback(service.stop)
+                _beside(self._watch_service(service), cleanup)
+            python = await installing
+            workers = len(leased.locks)
+            self._record = replace(self._record, base_url=reached.base_url, workers=workers)
+            self._write_target(profile, reached, space)
+            await self._test(python, workers, reached, space)
+
+    async def _test(self, python: Path, workers: int, reached: Reached, space: suite.Workspace) -> None:
+        command = suite.command(python, workers, self._order.test_time_limit_s, self._order.arguments)
+        environment = suite.environment(space, python, reached.keys)
+        self._log.say(f"running the tests in {'one process' if workers == 1 else f'{workers} workers'} …")
+        self._exit_status = await suite.run(command, space, environment, self._log)
+
+    def _write_target(self, profile: Profile, reached: Reached, space: suite.Workspace) -> None:
+        fence.write(space.fence, reached.pairs, space.breaches)
+        Target(
+            cell=self._order.cell.name,
+            environment=self._order.cell.environment.value,
+            base_url=reached.base_url,
+            project=reached.project,
+            other_project=reached.other_project,
+            writable=profile.writable,
+            capabilities=tuple(sorted(profile.capabilities)),
+            timeout_s=profile.timeout,
+            run_name=f"hh-matrix-{self._order.run_id}",
+            ledger=str(space.ledger),
+        ).write(space.target)
+
+    def _gather_evidence(self, space: suite.Workspace) -> None:
+        """Put into the record what the processes inside the cell told."""
+        ledger = record.read_ledger(space.lines(space.ledger))
+        scrub = self._log.scrub
+        self._unfinished = ledger.unfinished
+        imported = ledger.sdks[0] if ledger.sdks else None
+        self._record = replace(
+            self._record,
+            tests=tuple(replace(test, reason=scrub(test.reason)) for test in ledger.tests),
+            python=ledger.python or self._record.python,
+            sdk=replace(self._record.sdk, version=imported[0], origin=imported[1]) if imported else self._record.sdk,
+            packages=ledger.packages,
+            resources=ledger.resources,
+            breaches=record.read_breaches(space.lines(space.breaches)),
+        )
+
+    def _so_far(self, reason: str) -> str:
+        """Add to a reason which tests were running when the cell was stopped."""
+        return f"{reason}, during {', '.join(self._unfinished)}" if self._unfinished else reason
+
+
+def _beside(work: Coroutine[None, None, _T], cleanup: contextlib.AsyncExitStack) -> asyncio.Task[_T]:
+    """Start work that ends with the stack, if not before."""
+    task = asyncio.create_task(work)
+    cleanup.callback(task.cancel)
+    return task
+
+
+def begun(order: Order) -> Record:
+    """Return the record that a cell begins with: should nothing else be written, it tells the truth."""
+    sdk = order.cell.sdk
+    return Record(
+        cell=order.cell.name,
+        environment=order.cell.environment.value,
+        python=order.cell.python,
+        resolution=order.cell.resolution.value,
+        sdk=Sdk(
+            line=sdk.name if isinstance(sdk, SdkLine) else "candidate",
+            version=sdk.version,
+            origin="" if isinstance(sdk, SdkLine) else sdk.origin,
+            sha256=sdk.release.sha256 if isinstance(sdk, SdkLine) else sdk.sha256,
+        ),
+        started=runs.utc_now(),
+        commit=_commit(),
+        arguments=order.arguments,
+    )
+
+
+def supervise(order: Order) -> Record:
+    """Run a cell, from its begun record to its finished one, and say how it went."""
+    shutil.rmtree(order.folder, ignore_errors=True)
+    order.folder.mkdir(parents=True)
+    record.write(begun(order), order.folder)
+    record.point_latest_at(order.folder.parent)
+    log = Log(order.folder / "log.txt", Scrubber())
+    log.say(f"{order.cell.name}: {order.cell.title}")
+    finished = asyncio.run(Supervisor(order, log).run())
+    record.write(finished, order.folder)
+    (order.folder / "junit.xml").write_text(junit.render(finished), encoding="utf-8")
+    for line in _verdict(finished, order.folder):
+        log.say(line)
+    log.close()
+    return finished
+
+
+def _verdict(finished: Record, folder: Path) -> list[str]:
+    tests = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in finished.counts.items() if count)
+    lines = [
+        f"{finished.cell}: {finished.outcome}"
+        + (f": {finished.reason}" if finished.reason else "")
+        + f" ({tests or 'no tests'}; {finished.duration_s:.1f} s, {finished.cpu_s:.1f} s of CPU)"
+    ]
+    lines += [f"  breach of the fence: {breach.what} ({breach.event}) by {breach.test}" for breach in finished.breaches]
+    return [*lines, f"  record: {os.path.relpath(folder / 'record.json')}"]
+
+
+def _commit() -> str | None:
+    """Return the commit of this checkout, marked where files differ from it; None outside of any repository."""
+    asked = subprocess.run(
+        ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"],  # noqa: S607 - the user's git
+        cwd=project.ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return asked.stdout.strip() or None
+
+
+def _ordered(argv: list[str]) -> Order:
+    parser = argparse.ArgumentParser(prog="python -m environments.cell")
+    parser.add_argument("cell")
+    parser.add_argument("--time-limit-s", type=float)
+    own, _, rest = _split(argv)
+    arguments = parser.parse_args(own)
+    what, rest = _sdk(rest)
+    matrix = project.load_matrix()
+    cell = matrix.find_cell(arguments.cell)
+    if what is not None:
+        if cell.sdk != matrix.newest:
+            raise UsageError(
+                f"{cell.name} names an SDK line, and --sdk {what} another SDK",
+                remedy=f"leave out one of them: `nox -s integration-{cell.python}-{cell.environment} -- --sdk {what}`",
+            )
+        cell = matrix.cell(cell.python, candidates.find(what, matrix), cell.environment)
+    limit = matrix.limits.cell_time_limit_s if arguments.time_limit_s is None else arguments.time_limit_s
+    return Order(cell, runs.current_id(), tuple(rest), limit, matrix.limits.test_time_limit_s)
+
+
+def _split(argv: list[str]) -> tuple[list[str], str, list[str]]:
+    if "--" not in argv:
+        return argv, "", []
+    at = argv.index("--")
+    return argv[:at], "--", argv[at + 1 :]
+
+
+def _sdk(arguments: list[str]) -> tuple[str | None, list[str]]:
+    """Take `--sdk WHAT` out of what goes to pytest."""
+    parser = argparse.ArgumentParser(prog="nox -s … --", add_help=False, allow_abbrev=False)
+    parser.add_argument("--sdk", metavar="WHAT")
+    known, rest = parser.parse_known_args(arguments)
+    return known.sdk, rest
+
+
+@exit_on_error
+def main() -> int:
+    """Run the cell that the command line names."""
+    # A session of its own: a Ctrl-C meant for nox, or nox's SIGKILL to its group, must not cut the record short.
+    with contextlib.suppress(PermissionError):
+        os.setsid()
+    return record.EXIT_CODES[supervise(_ordered(sys.argv[1:])).outcome]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

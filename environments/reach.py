@@ -1,0 +1,87 @@
+"""How a cell reaches its environment: brings up the services, and says what the tests are told and may reach."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from environments.errors import EnvironmentUnreachable
+from environments.inside.target import Project
+from environments.matrix import Environment
+from environments.services import process
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from environments.profiles import Profile
+    from environments.suite import Workspace
+
+KEY = "MATRIX_API_KEY"
+OTHER_KEY = "MATRIX_OTHER_API_KEY"
+_PROJECT = "integration-test-project"
+_OTHER_PROJECT = "integration-test-other-project"
+
+
+@dataclass(frozen=True)
+class Reached:
+    """An environment that answers: where, with which keys (by variable), and the services to stop afterwards."""
+
+    base_url: str
+    project: Project
+    other_project: Project | None
+    keys: Mapping[str, str]
+    pairs: frozenset[tuple[str, int]]
+    services: tuple[process.RunningService, ...]
+
+
+async def reach(profile: Profile, space: Workspace, say: Callable[[str], None]) -> Reached:
+    """Bring the environment up. Raises ServiceFailed, EnvironmentUnreachable."""
+    if profile.environment is not Environment.DEVELOPMENT:
+        raise EnvironmentUnreachable(
+            f"{profile.environment} cells cannot run yet: they reach their environment through the gateway only",
+            remedy="run the development cell of the same name",
+        )
+    return await _embedded(space, say) if profile.embedded else await _own_server(profile, say)
+
+
+async def _embedded(space: Workspace, say: Callable[[str], None]) -> Reached:
+    """Start a service of this cell's own. Its keys are useless elsewhere and gone with it."""
+    keys = {variable: f"hh_{secrets.token_hex(16)}" for variable in (KEY, OTHER_KEY)}
+    projects = {KEY: _PROJECT, OTHER_KEY: _OTHER_PROJECT}
+    config = {
+        "port": 0,
+        "data_dir": str(space.service_data),
+        "projects": [{"name": name, "keys": [keys[variable]]} for variable, name in projects.items()],
+    }
+    spec = process.ServiceSpec("honeyhive", "environments.services.honeyhive", config)
+    service = await process.start(spec, space.lifeline, space.service_log)
+    say(f"the embedded service answers at {service.url}")
+    own, other = (Project(name, variable) for variable, name in projects.items())
+    return Reached(service.url, own, other, keys, frozenset({_pair(service.url)}), (service,))
+
+
+async def _own_server(profile: Profile, say: Callable[[str], None]) -> Reached:
+    assert profile.base_url is not None  # noqa: S101 - else it were embedded
+    assert profile.api_key is not None  # noqa: S101 - the profile insists on one
+    host, port = _pair(profile.base_url)
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise EnvironmentUnreachable(
+            f"the host of HH_DEV_BASE_URL, {host}, has no address: {error.strerror}",
+            remedy="check the name, and that this machine can resolve it",
+        ) from None
+    say(f"using the development server at {profile.base_url}")
+    # The name is checked when it is resolved, the addresses when they are connected to.
+    pairs = frozenset({(host, port), *((str(address[4][0]), port) for address in found)})
+    keys = {KEY: profile.api_key.get_secret_value()}
+    return Reached(profile.base_url, Project(profile.project, KEY), None, keys, pairs, ())
+
+
+def _pair(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)

@@ -1,0 +1,109 @@
+"""The command line: for a person `--port --api-key --project --data-dir`, for a supervisor `--config -`.
+
+For a supervisor: one line of JSON on stdin, `{"port": 0, "data_dir": "...", "projects": [{"name": "p", "keys":
+["k"]}]}` (all but `projects` optional, `max_body_bytes` too), one line on stdout when it answers: `{"url": "..."}`.
+Keys travel by stdin because a command line can be read by anyone on the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import secrets
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from environments.errors import UsageError, exit_on_error
+from environments.inside import lifeline
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from environments.services.honeyhive.server import Config
+
+_KEY_PREFIX = "hh_"
+_CONFIG_KEYS = frozenset({"port", "data_dir", "projects", "max_body_bytes"})
+_MAX_PORT = 65535
+
+
+@exit_on_error
+def main() -> int:
+    """Serve until told to stop."""
+    lifeline.follow_from_environment()
+    arguments = _parser().parse_args()
+    # Heavy, and so after everything that can go wrong without it.
+    from environments.services.honeyhive.server import serve
+
+    config, ready = _for_supervisor() if arguments.config else _for_person(arguments)
+    serve(config, ready)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m environments.services.honeyhive", description="Serve a HoneyHive-compatible API on 127.0.0.1."
+    )
+    parser.add_argument("--port", type=_port, default=0, help="port to listen on (default: a free one)")
+    parser.add_argument("--api-key", metavar="KEY", help="key to accept (default: a new one)")
+    parser.add_argument("--project", metavar="NAME", default="development", help="its project (default: %(default)s)")
+    parser.add_argument("--data-dir", metavar="FOLDER", type=Path, help="keep data here (default: nowhere)")
+    parser.add_argument("--config", choices=["-"], help="read everything from one line of JSON on stdin")
+    return parser
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= _MAX_PORT:
+        raise argparse.ArgumentTypeError(f"{text} is no port: expected 0 to {_MAX_PORT}")
+    return port
+
+
+def _for_person(arguments: argparse.Namespace) -> tuple[Config, Callable[[str], None]]:
+    from environments.services.honeyhive.server import Config
+
+    key = arguments.api_key or _KEY_PREFIX + secrets.token_urlsafe(24)
+    project = arguments.project
+
+    def ready(url: str) -> None:
+        print(f"HoneyHive-compatible service ready at {url}  key: {key}  project: {project}", flush=True)
+
+    return Config(((project, (key,)),), arguments.port, arguments.data_dir), ready
+
+
+def _for_supervisor() -> tuple[Config, Callable[[str], None]]:
+    return _config(sys.stdin.readline()), lambda url: print(json.dumps({"url": url}), flush=True)
+
+
+def _config(line: str) -> Config:
+    """Read the supervisor's line. Its content never shows in an error: it holds keys."""
+    from environments.services.honeyhive.server import Config
+
+    try:
+        sent = json.loads(line)
+        unknown = sorted(sent.keys() - _CONFIG_KEYS)
+        projects = tuple((_text(each["name"]), tuple(map(_text, each["keys"]))) for each in sent["projects"])
+        port = _port(str(sent.get("port", 0)))
+        data_dir = Path(sent["data_dir"]) if sent.get("data_dir") else None
+        limit = {"body_limit": int(sent["max_body_bytes"])} if "max_body_bytes" in sent else {}
+    except (ValueError, TypeError, KeyError, AttributeError, argparse.ArgumentTypeError):
+        unknown, projects = [], ()
+    if unknown or not projects:
+        raise UsageError(
+            f"the configuration on stdin has unknown keys: {', '.join(unknown)}"
+            if unknown
+            else "the configuration on stdin is not what is expected",
+            expected='one line of JSON: {"port": 0, "data_dir": "...", "projects": [{"name": "...", "keys": ["..."]}]}',
+            remedy="see the head of environments/services/honeyhive/__main__.py",
+        )
+    return Config(projects, port, data_dir, **limit)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise TypeError("text is expected")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+"""The ASGI application: routing, keys, errors. Every answer, errors included, is in the API's shape."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers, QueryParams
+from starlette.routing import Route, Router
+
+from environments.services.honeyhive import bodies
+from environments.services.honeyhive.calls import Call, Incoming, answer
+from environments.services.honeyhive.http_errors import ApiError, error_response, not_found, translated
+from environments.services.honeyhive.routes import ROUTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from starlette.responses import Response
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from environments.services.honeyhive.calls import Handler
+    from environments.services.honeyhive.keys import Keys
+    from environments.services.honeyhive.store import Store
+
+_log = logging.getLogger(__name__)
+
+
+def create_app(
+    store: Store,
+    keys: Keys,
+    clock: Callable[[], int] = time.time_ns,
+    body_limit: int = bodies.DEFAULT_LIMIT,
+) -> ASGIApp:
+    """Build the application. `clock` tells the time in nanoseconds since 1970."""
+
+    def keyed(handler: Handler) -> Answerer:
+        def run(incoming: Incoming) -> Response:
+            project = keys.project_of(incoming.headers.get("authorization"))
+            return handler(Call(project, store.of(project), incoming))
+
+        return run
+
+    by_path: dict[str, dict[str, Answerer]] = defaultdict(dict, {"/healthz": {"GET": _healthy}})
+    for (method, path), handler in ROUTES.items():
+        by_path[path][method] = keyed(handler)
+    routes = [
+        Route(path, _Resource(by_path[path], clock, body_limit))
+        # A path is more specific the later its first parameter comes: `/v1/events/export` before `/v1/events/{id}`.
+        for path in sorted(by_path, key=lambda path: path.replace("{", "\x7f"))
+    ]
+    # The SDK does not follow redirects, so a path is right or wrong.
+    return Router(routes, redirect_slashes=False, default=_Resource(None, clock, body_limit))
+
+
+if TYPE_CHECKING:
+    Answerer = Callable[[Incoming], Response]
+
+
+def _healthy(_incoming: Incoming) -> Response:
+    return answer({"status": "ok"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Resource:
+    """All that can be done with one path; with no path at all, what answers everything else."""
+
+    answerers: Mapping[str, Answerer] | None
+    clock: Callable[[], int]
+    body_limit: int
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        try:
+            response = await self._answer(scope, receive)
+        except Exception as error:  # noqa: BLE001  # the one place where foreign exceptions become answers
+            response = error_response(_as_api_error(error, scope))
+        await response(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Response:
+        headers = Headers(scope=scope)
+        bodies.expected_to_fit(headers, self.body_limit)
+        body = await bodies.read(receive, self.body_limit)
+        query = QueryParams(scope["query_string"])
+        params = scope.get("path_params", {})
+        incoming = Incoming(headers, params, query, body, self.body_limit, self.clock())
+        return await run_in_threadpool(self._answerer(scope), incoming)
+
+    def _answerer(self, scope: Scope) -> Answerer:
+        if self.answerers is None:
+            raise not_found(f"route {scope['path']!r}")
+        if scope["method"] not in self.answerers:
+            allowed = ", ".join(sorted(self.answerers))
+            message = f"{scope['method']} is not allowed on {scope['path']!r}, only {allowed}"
+            raise ApiError(405, message, headers={"Allow": allowed})
+        return self.answerers[scope["method"]]
+
+
+def _as_api_error(error: Exception, scope: Scope) -> ApiError:
+    known = translated(error)
+    if known is not None:
+        return known
+    _log.error("%s %s failed", scope["method"], scope["path"], exc_info=error)
+    return ApiError(500, "internal error")

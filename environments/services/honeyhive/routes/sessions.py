@@ -1,0 +1,44 @@
+"""Sessions: start one, read its tree, delete it with everything in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from environments.services.honeyhive import events, trees
+from environments.services.honeyhive.calls import Call, Routes, answer, raw_answer
+from environments.services.honeyhive.http_errors import not_found
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+
+def start(call: Call) -> Response:
+    """Start a session. One that exists, or that a span created, is started again: it stays one session."""
+    sent = events.unwrapped(call.object(), "session")
+    new = events.session_started(sent, call.now_ns)
+    event = call.store.change(
+        new.event_id, lambda known: events.started_again(known, sent, call.now_ns), absent=new
+    )
+    return answer(event.document(call.project))
+
+
+def get(call: Call) -> Response:
+    """Return a session as the tree of its events."""
+    tree = trees.of_session(call.project, call.params["session_id"], call.store)
+    if tree is None:
+        raise not_found(f"session {call.params['session_id']!r}")
+    return raw_answer(tree)
+
+
+def delete(call: Call) -> Response:
+    """Delete a session and its events. Deleting what is gone succeeds: the public API documents no 404 here."""
+    session_id = call.params["session_id"]
+    deleted = call.store.delete_session(session_id)
+    return answer({"success": True, "deleted": session_id, "events_deleted": deleted})
+
+
+ROUTES: Routes = {
+    ("POST", "/session/start"): start,
+    ("GET", "/v1/sessions/{session_id}"): get,
+    ("DELETE", "/v1/sessions/{session_id}"): delete,
+}

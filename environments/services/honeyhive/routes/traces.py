@@ -1,0 +1,20 @@
+"""OTLP/HTTP: spans in, events stored."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from environments.services.honeyhive import bodies, otlp
+from environments.services.honeyhive.calls import Call, Routes
+from environments.services.honeyhive.mapping import mapped
+
+
+def ingest(call: Call) -> Response:
+    """Store the spans of one request, all or none, and answer in the encoding of the request."""
+    media_type = bodies.require_media_type(call.incoming.headers, otlp.JSON, otlp.PROTOBUF)
+    batch = otlp.decode(media_type, call.incoming.body())
+    call.store.ingest([mapped(span) for span in batch.spans])
+    return Response(otlp.encode_response(media_type, batch.rejected), media_type=media_type)
+
+
+ROUTES: Routes = {("POST", "/opentelemetry/v1/traces"): ingest}

@@ -1,0 +1,226 @@
+"""What is stored: events, by project. The only way in is `Store.of(project)`, and every query it makes names that project.
+
+An event is its document, as clients get it, beside the columns that are filtered and sorted by.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from environments.services.honeyhive import events
+from environments.services.honeyhive.database import Database
+from environments.services.honeyhive.events import Event
+from environments.services.honeyhive.http_errors import not_found
+from environments.services.honeyhive.json_types import JsonObject, dump
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from environments.services.honeyhive.filters import Condition, Page
+    from environments.services.honeyhive.keys import Project
+    from environments.services.honeyhive.mapping import Mapped
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS events (
+    seq INTEGER PRIMARY KEY,
+    project_id TEXT NOT NULL,
+    event_id TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    parent_id TEXT,
+    event_type TEXT NOT NULL,
+    event_name TEXT NOT NULL,
+    source TEXT NOT NULL,
+    error TEXT,
+    start_time REAL NOT NULL,
+    end_time REAL NOT NULL,
+    duration REAL NOT NULL,
+    start_ns INTEGER NOT NULL,
+    span_id TEXT NOT NULL,
+    body TEXT NOT NULL,
+    UNIQUE (project_id, event_id)
+) STRICT;
+CREATE INDEX IF NOT EXISTS events_by_session ON events (project_id, session_id, start_ns);
+CREATE INDEX IF NOT EXISTS events_by_time ON events (project_id, start_ns);
+CREATE INDEX IF NOT EXISTS events_by_type ON events (project_id, event_type, start_ns);
+CREATE INDEX IF NOT EXISTS events_by_name ON events (project_id, event_name, start_ns);
+-- A span that chose its event id, and the id that its children know it by.
+CREATE TABLE IF NOT EXISTS aliases (
+    project_id TEXT NOT NULL,
+    alias TEXT NOT NULL,
+    event_id TEXT NOT NULL,
+    PRIMARY KEY (project_id, alias)
+) STRICT, WITHOUT ROWID;
+"""
+
+_COLUMNS = (
+    *("project_id", "event_id", "session_id", "parent_id", "event_type", "event_name", "source", "error"),
+    *("start_time", "end_time", "duration", "start_ns", "span_id", "body"),
+)
+_INSERT = f"INSERT INTO events ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
+_KEEP = " ON CONFLICT (project_id, event_id) DO NOTHING"
+# Whoever stored it first decides which span it is.
+_REPLACED = [f"{column} = excluded.{column}" for column in _COLUMNS if column not in {"event_id", "span_id"}]
+_REPLACE = f" ON CONFLICT (project_id, event_id) DO UPDATE SET {', '.join(_REPLACED)}"
+
+
+class Store:
+    """Every project's events, in one file of a data folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._database = Database(folder / "events.sqlite", _SCHEMA)
+
+    def of(self, project: Project) -> ProjectStore:
+        """Return what one project sees."""
+        return ProjectStore(self._database, project)
+
+    def close(self) -> None:
+        """Finish what was asked for, and close."""
+        self._database.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page of matches, each a document in JSON, and how many there are in all."""
+
+    documents: tuple[str, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectStore:
+    """What one project sees, and all it can change."""
+
+    _database: Database
+    _project: Project
+
+    def put(self, new: Sequence[Event]) -> None:
+        """Store events, all or none. One that exists is replaced."""
+        rows = [self._row(event) for event in new]
+        self._database.write(lambda connection: connection.executemany(_INSERT + _REPLACE, rows) and None)
+
+    def change(self, event_id: str, change: Callable[[Event], Event], *, absent: Event | None = None) -> Event:
+        """Change one event; where it does not exist store `absent`, or raise 404 without one."""
+
+        def run(connection: sqlite3.Connection) -> Event:
+            event = self._get(connection, event_id)
+            if event is None and absent is None:
+                raise not_found(f"event {event_id!r}")
+            changed = cast("Event", absent) if event is None else change(event)
+            connection.execute(_INSERT + _REPLACE, self._row(changed))
+            return changed
+
+        return self._database.write(run)
+
+    def ingest(self, batch: Sequence[Mapped]) -> None:
+        """Store what spans came to, all or none; a span that is known already changes nothing."""
+        if not batch:
+            return
+        sessions = [self._row(mapped.session) for mapped in batch if mapped.session]
+        aliased = [mapped for mapped in batch if mapped.alias]
+
+        def run(connection: sqlite3.Connection) -> None:
+            connection.executemany(_INSERT + _KEEP, sessions)
+            for mapped in aliased:
+                self._learn(connection, mapped)
+            aliases = self._aliases_among(connection, {mapped.event.parent_id for mapped in batch})
+            rows = [self._row(_reparented(mapped.event, aliases), mapped.span_id) for mapped in batch]
+            connection.executemany(_INSERT + _KEEP, rows)
+            for mapped in aliased:
+                self._lay_over(connection, mapped)
+
+        self._database.write(run)
+
+    def delete_session(self, session_id: str) -> int:
+        """Delete a session and all its events; return how many there were."""
+
+        def run(connection: sqlite3.Connection) -> int:
+            query = "SELECT event_id FROM events WHERE project_id = ? AND session_id = ?"
+            ids = [event_id for (event_id,) in connection.execute(query, (self._project.id, session_id))]
+            return self._delete(connection, ids)
+
+        return self._database.write(run)
+
+    def delete_event(self, event_id: str) -> int:
+        """Delete one event; return how many there were."""
+        return self._database.write(lambda connection: self._delete(connection, [event_id]))
+
+    def document(self, event_id: str) -> str | None:
+        """Return the document of an event."""
+        with self._database.reading() as connection:
+            query = "SELECT body FROM events WHERE project_id = ? AND event_id = ?"
+            row = connection.execute(query, (self._project.id, event_id)).fetchone()
+        return row[0] if row else None
+
+    def session(self, session_id: str) -> tuple[JsonObject, ...]:
+        """Return the documents of a session's events, in the order in which they started."""
+        with self._database.reading() as connection:
+            query = "SELECT body FROM events WHERE project_id = ? AND session_id = ? ORDER BY start_ns, seq"
+            rows = connection.execute(query, (self._project.id, session_id)).fetchall()
+        return tuple(json.loads(body) for (body,) in rows)
+
+    def find(self, condition: Condition, page: Page) -> Found:
+        """Return a page of the events that meet a condition, newest first."""
+        where = f"FROM events WHERE project_id = :project AND {condition.sql}"
+        parameters = {**condition.parameters, "project": self._project.id}
+        with self._database.reading() as connection:
+            total = connection.execute(f"SELECT count(*) {where}", parameters).fetchone()[0]  # noqa: S608
+            rows = connection.execute(
+                f"SELECT body {where} ORDER BY start_ns DESC, seq DESC LIMIT :limit OFFSET :offset",  # noqa: S608
+                {**parameters, "limit": page.limit, "offset": page.offset},
+            ).fetchall()
+        return Found(tuple(body for (body,) in rows), total)
+
+    def _row(self, event: Event, span_id: str = "") -> tuple[object, ...]:
+        values = {"project_id": self._project.id, "span_id": span_id, "body": dump(event.document(self._project))}
+        return tuple(values[name] if name in values else getattr(event, name) for name in _COLUMNS)
+
+    def _get(self, connection: sqlite3.Connection, event_id: str) -> Event | None:
+        query = "SELECT body, start_ns FROM events WHERE project_id = ? AND event_id = ?"
+        row = connection.execute(query, (self._project.id, event_id)).fetchone()
+        return Event.from_document(json.loads(row[0]), row[1]) if row else None
+
+    def _delete(self, connection: sqlite3.Connection, ids: Sequence[str]) -> int:
+        keys = (self._project.id, dump(ids))
+        matching = "WHERE project_id = ? AND event_id IN (SELECT value FROM json_each(?))"
+        connection.execute(f"DELETE FROM aliases {matching}", keys)  # noqa: S608
+        return connection.execute(f"DELETE FROM events {matching}", keys).rowcount  # noqa: S608
+
+    def _learn(self, connection: sqlite3.Connection, mapped: Mapped) -> None:
+        """Remember the id that a span chose, and correct the children that came before it."""
+        event_id, session_id = mapped.event.event_id, mapped.event.session_id
+        query = "INSERT INTO aliases VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+        connection.execute(query, (self._project.id, mapped.alias, event_id))
+        query = "SELECT body, start_ns FROM events WHERE project_id = ? AND session_id = ? AND parent_id = ?"
+        for body, start_ns in connection.execute(query, (self._project.id, session_id, mapped.alias)).fetchall():
+            child = Event.from_document(json.loads(body), start_ns)
+            self._replace(connection, dataclasses.replace(child, parent_id=event_id))
+
+    def _aliases_among(self, connection: sqlite3.Connection, ids: Iterable[str | None]) -> Mapping[str, str]:
+        query = "SELECT alias, event_id FROM aliases WHERE project_id = ? AND alias IN (SELECT value FROM json_each(?))"
+        return dict(connection.execute(query, (self._project.id, dump(list(ids)))).fetchall())
+
+    def _lay_over(self, connection: sqlite3.Connection, mapped: Mapped) -> None:
+        """Lay a span over the event that it chose the id of, where that is not this very span."""
+        query = "SELECT span_id FROM events WHERE project_id = ? AND event_id = ?"
+        (span_id,) = connection.execute(query, (self._project.id, mapped.event.event_id)).fetchone()
+        event = self._get(connection, mapped.event.event_id)
+        if span_id != mapped.span_id and event is not None:
+            self._replace(connection, events.laid_over(event, mapped.event))
+
+    def _replace(self, connection: sqlite3.Connection, event: Event) -> None:
+        connection.execute(_INSERT + _REPLACE, self._row(event))
+
+
+def _reparented(event: Event, aliases: Mapping[str, str]) -> Event:
+    parent_id = aliases.get(event.parent_id or "")
+    return dataclasses.replace(event, parent_id=parent_id) if parent_id else event
+
+
+def rows_in_json(documents: Iterable[str]) -> str:
+    """Join documents into a JSON list without reading them."""
+    return f"[{','.join(documents)}]"

@@ -1,0 +1,109 @@
+"""A service as a process: start it, wait until it answers, stop it. It dies with whoever started it.
+
+A service is `python -m <module> --config -`: it reads one JSON line from stdin, binds a free port, answers, and only
+then writes one JSON line with its `url`. It follows the lifeline of its starter (see `environments.inside.lifeline`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from environments import project
+from environments.errors import ServiceFailed
+from environments.inside import lifeline
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_READY_WITHIN_S = 20
+_STOP_WITHIN_S = 2
+# What a service may know of the environment that its starter runs in: no key of any profile.
+_KEPT = ("PATH", "HOME", "TMPDIR", "LANG", "VIRTUAL_ENV")
+
+
+@dataclass(frozen=True)
+class ServiceSpec:
+    """What to start: a name for people, the module to run, and the line of configuration it reads."""
+
+    name: str
+    module: str
+    config: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class RunningService:
+    """A service that answers."""
+
+    spec: ServiceSpec
+    url: str
+    process: asyncio.subprocess.Process
+
+    async def died(self) -> str:
+        """Wait until the process ends by itself, and say how."""
+        return f"the service {self.spec.name} {_how(await self.process.wait())}"
+
+    async def stop(self) -> None:
+        """Stop it: SIGTERM, and SIGKILL to its whole group where that doesn't do."""
+        with contextlib.suppress(ProcessLookupError):
+            self.process.terminate()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.process.wait(), _STOP_WITHIN_S)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+
+
+async def start(spec: ServiceSpec, lifeline_path: Path, log: Path) -> RunningService:
+    """Start a service and wait until it answers; its stderr goes to `log`. Raises ServiceFailed."""
+    environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    with log.open("ab") as stderr:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", spec.module, "--config", "-"),
+            cwd=project.ROOT,
+            env={**environment, lifeline.VARIABLE: str(lifeline_path)},
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=stderr,
+            start_new_session=True,
+        )
+    try:
+        url = await asyncio.wait_for(_ready(process, spec), _READY_WITHIN_S)
+    except (TimeoutError, ValueError, OSError) as error:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        raise _failed(spec, process, log, error) from None
+    except asyncio.CancelledError:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        raise
+    return RunningService(spec, url, process)
+
+
+async def _ready(process: asyncio.subprocess.Process, spec: ServiceSpec) -> str:
+    assert process.stdin is not None  # noqa: S101 - both are pipes, as asked
+    assert process.stdout is not None  # noqa: S101
+    process.stdin.write(json.dumps(spec.config).encode() + b"\n")
+    await process.stdin.drain()
+    process.stdin.close()
+    return str(json.loads(await process.stdout.readline())["url"])
+
+
+def _failed(spec: ServiceSpec, process: asyncio.subprocess.Process, log: Path, error: Exception) -> ServiceFailed:
+    told = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-5:]
+    what = "did not answer in time" if isinstance(error, TimeoutError) else f"did not start ({process.returncode})"
+    return ServiceFailed(
+        f"the service {spec.name} {what}" + "".join(f"\n    {line}" for line in told),
+        expected=f"an answer within {_READY_WITHIN_S} s",
+        remedy="run the cell again; if it persists, start the service by hand with `nox -s serve`",
+    )
+
+
+def _how(status: int) -> str:
+    return f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with {status}"

@@ -1,0 +1,203 @@
+"""pytest inside a cell's venv: its command line, its environment built from nothing, its output, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from environments import project
+from environments.inside import fence, lifeline, stacks, target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from environments.log import Log
+
+PLUGINS = ("fixtures", "ledger", "applicability", "no_mocks")
+_DUMP_WITHIN_S = 1.0
+_GROUP_GONE_WITHIN_S = 1.0
+_LOOK_AGAIN_S = 0.02
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A folder outside of any repository, in which one cell's processes live and leave what they tell."""
+
+    folder: Path
+
+    @property
+    def path(self) -> Path:
+        """What PYTHONPATH names: `environments.inside` and the tests, and nothing else of this project."""
+        return self.folder / "path"
+
+    @property
+    def cwd(self) -> Path:
+        return self.folder / "cwd"
+
+    @property
+    def ledger(self) -> Path:
+        return self.folder / "ledger.jsonl"
+
+    @property
+    def breaches(self) -> Path:
+        return self.folder / "breaches.jsonl"
+
+    @property
+    def stacks(self) -> Path:
+        return self.folder / "stacks"
+
+    @property
+    def lifeline(self) -> Path:
+        return self.folder / "lifeline"
+
+    @property
+    def target(self) -> Path:
+        return self.folder / "target.json"
+
+    @property
+    def fence(self) -> Path:
+        return self.folder / "fence.json"
+
+    @property
+    def service_data(self) -> Path:
+        return self.folder / "service"
+
+    @property
+    def service_log(self) -> Path:
+        return self.folder / "service.txt"
+
+    def lines(self, file: Path) -> list[str]:
+        """Return the lines of a file that processes of the cell may have written."""
+        return file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+
+
+@contextlib.contextmanager
+def workspace() -> Iterator[Workspace]:
+    """Make a workspace and hold its lifeline; afterwards whatever still follows it dies, and the folder goes."""
+    # evaluate() sends what the git repository it stands in says of its author: so not inside this checkout.
+    space = Workspace(Path(tempfile.mkdtemp(prefix="matrix-cell-")))
+    for folder in (space.path / "environments", space.cwd, space.stacks, space.service_data, space.folder / "tmp"):
+        folder.mkdir(parents=True)
+    inside = project.ROOT / "environments" / "inside"
+    (space.path / "environments" / "inside").symlink_to(inside)
+    (space.path / "sitecustomize.py").symlink_to(inside / "sitecustomize.py")
+    (space.path / "tests").symlink_to(project.ROOT / "tests")
+    held = lifeline.hold(space.lifeline)
+    try:
+        yield space
+    finally:
+        os.close(held)
+        shutil.rmtree(space.folder, ignore_errors=True)
+
+
+def environment(space: Workspace, python: Path, keys: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a cell's processes. From nothing: the SDK also reads names such as API_KEY."""
+    return {
+        "PATH": f"{python.parent}:{os.defpath}",
+        "HOME": str(space.folder),
+        "TMPDIR": str(space.folder / "tmp"),
+        "LANG": "C.UTF-8",
+        "PYTHONPATH": str(space.path),
+        "PYTHONUNBUFFERED": "1",
+        "GIT_CEILING_DIRECTORIES": str(space.folder.parent),
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "COLUMNS": str(shutil.get_terminal_size().columns),
+        **({"PY_COLORS": "1"} if sys.stdout.isatty() else {}),
+        fence.VARIABLE: str(space.fence),
+        target.VARIABLE: str(space.target),
+        lifeline.VARIABLE: str(space.lifeline),
+        stacks.VARIABLE: str(space.stacks),
+        **keys,
+    }
+
+
+def command(python: Path, workers: int, test_limit_s: int, arguments: Sequence[str]) -> list[str]:
+    """Return pytest's command line: the whole suite, or the tests that `arguments` name."""
+    plugins = [word for name in PLUGINS for word in ("-p", f"environments.inside.{name}")]
+    # One worker more than none costs an import of the SDK and gains nothing: 1 means no workers, in this process.
+    parallel = ["-n", str(workers), "--dist", "loadgroup"] if workers > 1 else ["-p", "no:xdist"]
+    if any(argument.startswith(("-n", "--numprocesses")) for argument in arguments):
+        parallel = ["--dist", "loadgroup"]
+    located = [_located(argument) for argument in arguments]
+    suite = [] if located != list(arguments) else [str(project.SUITE)]
+    ini = ["-c", str(project.SUITE / "pytest.toml"), "--rootdir", str(project.SUITE)]
+    return [str(python), "-m", "pytest", *ini, *plugins, *parallel, f"--timeout={test_limit_s}", *located, *suite]
+
+
+def _located(argument: str) -> str:
+    """Make a path absolute, with the test it names: pytest runs in another folder than the one it was typed in."""
+    if argument.startswith("-"):
+        return argument
+    path, colons, test = argument.partition("::")
+    for base in (Path.cwd(), project.SUITE):
+        if path and (base / path).exists():
+            return f"{(base / path).resolve()}{colons}{test}"
+    return argument
+
+
+async def run(command_line: Sequence[str], space: Workspace, environ: Mapping[str, str], log: Log) -> int:
+    """Run pytest to its end, its output to the log, and return its status; cancelled, it is killed.
+
+    Whatever happens, no process of its group is left.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *command_line,
+        cwd=space.cwd,
+        env=dict(environ),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
+    )
+    reading = asyncio.create_task(_read(process, log))
+    (space.folder / "group").write_text(str(process.pid))
+    try:
+        status = await process.wait()
+        await _gone(process.pid)
+        return status
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        # A child that left the group may still hold the other end: it dies with the lifeline, a moment later.
+        await asyncio.wait({reading}, timeout=_GROUP_GONE_WITHIN_S)
+        reading.cancel()
+
+
+async def dump_stacks(space: Workspace) -> str:
+    """Ask every Python process of a running suite for the stacks of its threads, and return them."""
+    group = int((space.folder / "group").read_text())
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, stacks.SIGNAL)
+    deadline = asyncio.get_running_loop().time() + _DUMP_WITHIN_S
+    before, now = -1, 0
+    # Complete when nothing has been added for one look.
+    while (now == 0 or now != before) and asyncio.get_running_loop().time() < deadline:
+        await asyncio.sleep(_LOOK_AGAIN_S * 5)
+        before, now = now, sum(file.stat().st_size for file in space.stacks.iterdir())
+    dumped = [(file.stem, file.read_text(encoding="utf-8")) for file in sorted(space.stacks.iterdir())]
+    return "\n".join(f"--- process {pid} ---\n{text}" for pid, text in dumped if text)
+
+
+async def _read(process: asyncio.subprocess.Process, log: Log) -> None:
+    assert process.stdout is not None  # noqa: S101 - it is a pipe, as asked
+    while chunk := await process.stdout.read(65536):
+        log.output(chunk)
+
+
+async def _gone(group: int) -> None:
+    """Give what the tests left running a moment to end by itself."""
+    deadline = asyncio.get_running_loop().time() + _GROUP_GONE_WITHIN_S
+    while asyncio.get_running_loop().time() < deadline:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return
+        await asyncio.sleep(_LOOK_AGAIN_S)
