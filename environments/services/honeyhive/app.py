@@ -78,7 +78,7 @@ class _Resource:
             return
         try:
             response = await self._answer(scope, receive)
-        except Exception as error:  # noqa: BLE001  # the one place where foreign exceptions become answers
+        except Exception as error:  # the one place where foreign exceptions become answers
             response = error_response(_as_api_error(error, scope))
         await response(scope, receive, send)
 

@@ -1,5 +1,7 @@
-"""What a route's function gets and how its answer is written. The functions are plain and synchronous: each runs in a
-worker thread, so it may parse, query and wait for a commit without holding up anybody else.
+"""What a route's function gets, and how its answer is written.
+
+The functions are plain and synchronous: each runs in a worker thread, so it may parse, query and wait for a commit
+without holding up anybody else.
 """
 
 from __future__ import annotations

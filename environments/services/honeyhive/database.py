@@ -107,7 +107,7 @@ def _committed(connection: sqlite3.Connection, group: list[_Write], *, alone: bo
         connection.execute("BEGIN IMMEDIATE")
         results = [write.run(connection) for write in group]
         connection.execute("COMMIT")
-    except BaseException as error:  # noqa: BLE001  # whoever waits gets it, whatever it is
+    except BaseException as error:  # whoever waits gets it, whatever it is
         with suppress(sqlite3.Error):  # SQLite has rolled back by itself after some errors
             connection.execute("ROLLBACK")
         if alone:

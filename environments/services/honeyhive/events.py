@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, cast
 
 from environments.services.honeyhive import bodies
 from environments.services.honeyhive.http_errors import bad_request
-from environments.services.honeyhive.json_types import Json, JsonObject
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from environments.services.honeyhive.json_types import Json, JsonObject
     from environments.services.honeyhive.keys import Project
 
 EVENT_TYPES = frozenset({"session", "model", "chain", "tool"})
@@ -178,7 +178,7 @@ def objects(sent: JsonObject, name: str) -> Iterable[JsonObject]:
 _NOT_EXTRAS = frozenset({*_FIELDS, *_TENANT, "session_name"})
 
 
-def _event(  # noqa: PLR0913  # the identity of an event, decided by the caller
+def _event(
     sent: JsonObject, event_id: str, session_id: str, parent_id: str | None, event_type: str, now_ns: int
 ) -> Event:
     start_time, end_time, duration = _times(sent, now_ns)
@@ -197,7 +197,7 @@ def _event(  # noqa: PLR0913  # the identity of an event, decided by the caller
         error=_text(sent, "error") or None,
         children_ids=_children_ids(sent),
         extras={name: value for name, value in sent.items() if name not in _NOT_EXTRAS},
-        **{bucket: _bucket(sent, bucket) for bucket in BUCKETS},  # type: ignore[arg-type]  # names of fields
+        **{bucket: _bucket(sent, bucket) for bucket in BUCKETS},
     )
 
 

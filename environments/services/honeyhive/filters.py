@@ -131,7 +131,7 @@ def _string(value: Json) -> str:
 
 def _number(value: Json) -> float:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ValueError("a number is expected")
+        raise TypeError("a number is expected")
     number = float(value)
     if not math.isfinite(number):
         raise ValueError("a finite number is expected")
@@ -142,7 +142,7 @@ def _boolean(value: Json) -> int:
     if isinstance(value, str) and value.lower() in {"true", "false"}:
         return int(value.lower() == "true")
     if not isinstance(value, bool):
-        raise ValueError("true or false is expected")
+        raise TypeError("true or false is expected")
     return int(value)
 
 
@@ -208,7 +208,7 @@ def _value(value: Json, operator: str, kind: str, name: str) -> str | float | No
         raise bad_request(f"the filter on {name!r} needs a value: text, a number, or true or false")
     try:
         return _string(value) if operator in _ABOUT_TEXT else _VALUES[kind](value)
-    except (ValueError, OverflowError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise bad_request(f"the filter on {name!r} has type {kind}, but its value is none: {error}") from None
 
 
@@ -223,7 +223,7 @@ def _of_date_range(sent: Json) -> list[Condition]:
             for index, (key, (sql, beyond)) in enumerate(_RANGE_ENDS.items())
             if sent.get(key) is not None
         ]
-    except (ValueError, OverflowError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise bad_request(f"dateRange must name moments, in ISO 8601 or milliseconds: {error}") from None
 
 

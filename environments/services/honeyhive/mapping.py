@@ -240,7 +240,7 @@ def _finite_or_text(text: str) -> Json:
 
 
 def unflattened(flat: Mapping[str, Json]) -> JsonObject:
-    """Nest by the dots in the keys; keys 0, 1, 2, … make a list. What cannot be nested, below a scalar, stays dotted."""
+    """Nest by the dots in the keys; keys 0, 1, 2, … make a list. What lies below a scalar stays dotted."""
     root: dict[str, Json] = {}
     for key in sorted(flat):  # `a` before `a.b`, whatever order they came in
         _insert(root, key.split(".", _MAX_PARTS), flat[key])

@@ -1,4 +1,4 @@
-"""What is stored: events, by project. The only way in is `Store.of(project)`, and every query it makes names that project.
+"""What is stored: events, by project. The only way in is `Store.of(project)`; every query it makes names the project.
 
 An event is its document, as clients get it, beside the columns that are filtered and sorted by.
 """
@@ -101,7 +101,11 @@ class ProjectStore:
     def put(self, new: Sequence[Event]) -> None:
         """Store events, all or none. One that exists is replaced."""
         rows = [self._row(event) for event in new]
-        self._database.write(lambda connection: connection.executemany(_INSERT + _REPLACE, rows) and None)
+
+        def run(connection: sqlite3.Connection) -> None:
+            connection.executemany(_INSERT + _REPLACE, rows)
+
+        self._database.write(run)
 
     def change(self, event_id: str, change: Callable[[Event], Event], *, absent: Event | None = None) -> Event:
         """Change one event; where it does not exist store `absent`, or raise 404 without one."""
@@ -168,9 +172,9 @@ class ProjectStore:
         where = f"FROM events WHERE project_id = :project AND {condition.sql}"
         parameters = {**condition.parameters, "project": self._project.id}
         with self._database.reading() as connection:
-            total = connection.execute(f"SELECT count(*) {where}", parameters).fetchone()[0]  # noqa: S608
+            total = connection.execute(f"SELECT count(*) {where}", parameters).fetchone()[0]
             rows = connection.execute(
-                f"SELECT body {where} ORDER BY start_ns DESC, seq DESC LIMIT :limit OFFSET :offset",  # noqa: S608
+                f"SELECT body {where} ORDER BY start_ns DESC, seq DESC LIMIT :limit OFFSET :offset",
                 {**parameters, "limit": page.limit, "offset": page.offset},
             ).fetchall()
         return Found(tuple(body for (body,) in rows), total)

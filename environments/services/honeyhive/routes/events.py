@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from environments.services.honeyhive import events, filters, trees
 from environments.services.honeyhive.calls import Call, Routes, answer, raw_answer
-from environments.services.honeyhive.events import Event
 from environments.services.honeyhive.http_errors import bad_request, not_found
 from environments.services.honeyhive.json_types import JsonObject, dump
 from environments.services.honeyhive.store import rows_in_json
 
 if TYPE_CHECKING:
     from starlette.responses import Response
+
+    from environments.services.honeyhive.events import Event
 
 
 def create(call: Call) -> Response:

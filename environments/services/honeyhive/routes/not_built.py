@@ -5,10 +5,12 @@ From the operations of the SDK's releases 1.0 to 1.7 and of the public OpenAPI d
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from environments.services.honeyhive.calls import Call, Routes
 from environments.services.honeyhive.http_errors import ApiError
+
+if TYPE_CHECKING:
+    from environments.services.honeyhive.calls import Call, Routes
 
 _NOT_BUILT = {
     "/events": "GET",

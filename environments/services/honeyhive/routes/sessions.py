@@ -16,9 +16,7 @@ def start(call: Call) -> Response:
     """Start a session. One that exists, or that a span created, is started again: it stays one session."""
     sent = events.unwrapped(call.object(), "session")
     new = events.session_started(sent, call.now_ns)
-    event = call.store.change(
-        new.event_id, lambda known: events.started_again(known, sent, call.now_ns), absent=new
-    )
+    event = call.store.change(new.event_id, lambda known: events.started_again(known, sent, call.now_ns), absent=new)
     return answer(event.document(call.project))
 
 

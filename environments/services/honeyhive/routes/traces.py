@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from starlette.responses import Response
 
 from environments.services.honeyhive import bodies, otlp
-from environments.services.honeyhive.calls import Call, Routes
 from environments.services.honeyhive.mapping import mapped
+
+if TYPE_CHECKING:
+    from environments.services.honeyhive.calls import Call, Routes
 
 
 def ingest(call: Call) -> Response:
