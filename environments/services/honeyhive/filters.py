@@ -239,7 +239,7 @@ def _whole(value: Json, name: str, default: int) -> int:
     if value is None:
         return default
     number = value if isinstance(value, int | float) and not isinstance(value, bool) else 0
-    if number < 1 or number != int(number):
+    if number < 1 or number % 1 != 0:
         raise bad_request(f"{name} must be a whole number from 1")
     return int(number)
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 # The SDK's exporter sends every 5 s over a kept connection and does not try again: never close it in between.
 _KEEP_ALIVE_S = 120
-_GRACE_S = 5
+_GRACE_S = 1
 
 
 @dataclass(frozen=True, slots=True)
