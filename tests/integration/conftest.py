@@ -1,8 +1,13 @@
-"""The suite that the matrix runs: the real SDK, real sockets, no mocks. It runs inside a cell only."""
+"""The suite that the matrix runs: the real SDK, real sockets, no mocks. It runs inside a cell only.
+
+The SDK is imported by fixtures and tests, never here: it takes two seconds, and the process that only hands tests out
+to workers reads this file too.
+"""
 
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,3 +16,124 @@ if "MATRIX_TARGET" not in os.environ:
         "these tests run inside a cell of the matrix, which gives them a server and keys.\n"
         "  what to do: nox -s integration-3.12-development -- tests/integration/test_….py   (`nox -l` lists the cells)"
     )
+
+from tests.support.cleanup import Cleanup
+from tests.support.server import Server
+from tests.support.tracers import Tracers, client_of, fresh_context
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from honeyhive import HoneyHive, HoneyHiveTracer
+
+    from environments.inside.target import Project, Target
+
+
+@pytest.fixture(autouse=True)
+def _own_context() -> Iterator[None]:
+    """No test finds another's session in its OpenTelemetry baggage."""
+    with fresh_context():
+        yield
+
+
+# ---- What the server holds ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def server(target: Target) -> Iterator[Server]:
+    """The project of the target, read over plain HTTP."""
+    reader = Server(target.base_url, target.project, target.timeout_s)
+    yield reader
+    reader.close()
+
+
+@pytest.fixture
+def other_project(target: Target) -> Project:
+    """Another project of the same server, with its own key. For tests marked `needs("second-project")`."""
+    assert target.other_project is not None, 'mark this test @pytest.mark.needs("second-project")'
+    return target.other_project
+
+
+@pytest.fixture
+def other_server(target: Target, other_project: Project) -> Iterator[Server]:
+    """The other project, read over plain HTTP."""
+    reader = Server(target.base_url, other_project, target.timeout_s)
+    yield reader
+    reader.close()
+
+
+@pytest.fixture
+def cleanup(target: Target) -> Iterator[Cleanup]:
+    """What this test creates, deleted when it ends."""
+    registry = Cleanup(can_delete="delete" in target.capabilities)
+    yield registry
+    registry.run()
+
+
+# ---- Tracers -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def first_tracer(target: Target, server: Server) -> Iterator[HoneyHiveTracer]:
+    """The first tracer of this process. It owns OpenTelemetry's globals, and could be shut down only with them.
+
+    Every other tracer asks for it, so that whatever the order of tests, theirs is a later one.
+    """
+    registry = Cleanup(can_delete="delete" in target.capabilities)
+    with fresh_context():
+        tracer = Tracers(target, server, registry, f"{target.run_name}-first-tracer-{os.getpid()}")()
+    yield tracer
+    registry.run()
+
+
+@pytest.fixture
+def make_tracer(
+    target: Target, server: Server, cleanup: Cleanup, resource_name: str, first_tracer: HoneyHiveTracer
+) -> Tracers:
+    """Make tracers of the target's project: `make_tracer(source="…")` takes what `HoneyHiveTracer.init` does."""
+    del first_tracer
+    return Tracers(target, server, cleanup, resource_name)
+
+
+@pytest.fixture
+def make_other_tracer(
+    target: Target, other_server: Server, cleanup: Cleanup, resource_name: str, first_tracer: HoneyHiveTracer
+) -> Tracers:
+    """Make tracers of the other project."""
+    del first_tracer
+    return Tracers(target, other_server, cleanup, f"{resource_name}-other")
+
+
+@pytest.fixture
+def tracer(make_tracer: Tracers) -> HoneyHiveTracer:
+    """A tracer of this test's own, with a session of its own."""
+    return make_tracer()
+
+
+@pytest.fixture(params=["first", "later"])
+def each_tracer(request: pytest.FixtureRequest) -> HoneyHiveTracer:
+    """The first tracer of the process, then a later one: they reach the server by different ways."""
+    tracer: HoneyHiveTracer = request.getfixturevalue("first_tracer" if request.param == "first" else "tracer")
+    return tracer
+
+
+# ---- Clients -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def client(target: Target) -> HoneyHive:
+    """A client of the target's project."""
+    return client_of(target, target.project)
+
+
+@pytest.fixture
+def start_session(client: HoneyHive, server: Server, cleanup: Cleanup, resource_name: str) -> Callable[..., str]:
+    """Start sessions through the client: `start_session(inputs={…})` returns the id that the server issued."""
+
+    def start(**session: object) -> str:
+        answer = client.sessions.start({"session": {"session_name": resource_name, "source": "test", **session}})
+        session_id = str(answer.session_id)
+        cleanup.register(f"{resource_name} {session_id}", lambda: server.delete_session(session_id))
+        return session_id
+
+    return start
