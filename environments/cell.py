@@ -82,11 +82,12 @@ class Supervisor:
         self._record = begun(order)
         # pytest's, once it has ended.
         self._exit_status: int | None = None
+        self._ledger = record.Ledger()
 
     async def run(self) -> Record:
         """Return the finished record. It never raises for what happens to the cell: that is in the record."""
         started = time.monotonic()
-        with suite.workspace() as space:
+        with suite.workspace(self._order.run_id) as space:
             try:
                 await self._until_stopped(self._work(space), space)
             except Stopped as ended:
@@ -98,7 +99,7 @@ class Supervisor:
             else:
                 self._gather_evidence(space)
                 assert self._exit_status is not None  # noqa: S101 - the work ended in order
-                self._record = record.judged(self._record, exit_status=self._exit_status)
+                self._record = record.judged(self._record, exit_status=self._exit_status, imported=self._ledger.sdks)
         used = [resource.getrusage(who) for who in (resource.RUSAGE_CHILDREN, resource.RUSAGE_SELF)]
         return replace(
             self._record,
@@ -191,13 +192,12 @@ class Supervisor:
         """Put into the record what the processes inside the cell told."""
         ledger = record.read_ledger(space.lines(space.ledger))
         scrub = self._log.scrub
-        self._unfinished = ledger.unfinished
-        imported = ledger.sdks[0] if ledger.sdks else None
+        self._ledger = ledger
         self._record = replace(
             self._record,
             tests=tuple(replace(test, reason=scrub(test.reason)) for test in ledger.tests),
             python=ledger.python or self._record.python,
-            sdk=replace(self._record.sdk, version=imported[0], origin=imported[1]) if imported else self._record.sdk,
+            sdk=replace(self._record.sdk, origin=ledger.sdks[0][1]) if ledger.sdks else self._record.sdk,
             packages=ledger.packages,
             resources=ledger.resources,
             breaches=record.read_breaches(space.lines(space.breaches)),
@@ -205,7 +205,8 @@ class Supervisor:
 
     def _so_far(self, reason: str) -> str:
         """Add to a reason which tests were running when the cell was stopped."""
-        return f"{reason}, during {', '.join(self._unfinished)}" if self._unfinished else reason
+        unfinished = self._ledger.unfinished
+        return f"{reason}, during {', '.join(unfinished)}" if unfinished else reason
 
 
 def _beside(work: Coroutine[None, None, _T], cleanup: contextlib.AsyncExitStack) -> asyncio.Task[_T]:

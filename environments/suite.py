@@ -9,9 +9,12 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import psutil
 
 from environments import project
 from environments.inside import fence, lifeline, stacks, target
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 PLUGINS = ("fixtures", "ledger", "applicability", "no_mocks")
 _DUMP_WITHIN_S = 1.0
 _GROUP_GONE_WITHIN_S = 1.0
+_SWEPT_WITHIN_S = 2.0
 _LOOK_AGAIN_S = 0.02
 
 
@@ -80,10 +84,10 @@ class Workspace:
 
 
 @contextlib.contextmanager
-def workspace() -> Iterator[Workspace]:
+def workspace(run_id: str) -> Iterator[Workspace]:
     """Make a workspace and hold its lifeline; afterwards whatever still follows it dies, and the folder goes."""
     # evaluate() sends what the git repository it stands in says of its author: so not inside this checkout.
-    space = Workspace(Path(tempfile.mkdtemp(prefix="matrix-cell-")))
+    space = Workspace(Path(tempfile.mkdtemp(prefix=f"matrix-{run_id}-")))
     for folder in (space.path / "environments", space.cwd, space.stacks, space.service_data, space.folder / "tmp"):
         folder.mkdir(parents=True)
     inside = project.ROOT / "environments" / "inside"
@@ -95,7 +99,28 @@ def workspace() -> Iterator[Workspace]:
         yield space
     finally:
         os.close(held)
+        _sweep(space)
         shutil.rmtree(space.folder, ignore_errors=True)
+
+
+def _sweep(space: Workspace) -> None:
+    """Kill what still belongs to this workspace: a child that is only just starting follows no lifeline yet.
+
+    Before the folder goes: without it, such a child would start without its fence.
+    """
+    deadline = time.monotonic() + _SWEPT_WITHIN_S
+    while time.monotonic() < deadline and (left := [one for one in psutil.process_iter() if _belongs(one, space)]):
+        for one in left:
+            with contextlib.suppress(psutil.Error):
+                one.kill()
+        psutil.wait_procs(left, timeout=_LOOK_AGAIN_S)
+
+
+def _belongs(process: psutil.Process, space: Workspace) -> bool:
+    try:
+        return process.environ().get(lifeline.VARIABLE) == str(space.lifeline)
+    except psutil.Error:  # another user's, or gone
+        return False
 
 
 def environment(space: Workspace, python: Path, keys: Mapping[str, str]) -> dict[str, str]:
@@ -123,24 +148,29 @@ def command(python: Path, workers: int, test_limit_s: int, arguments: Sequence[s
     """Return pytest's command line: the whole suite, or the tests that `arguments` name."""
     plugins = [word for name in PLUGINS for word in ("-p", f"environments.inside.{name}")]
     # One worker more than none costs an import of the SDK and gains nothing: 1 means no workers, in this process.
-    parallel = ["-n", str(workers), "--dist", "loadgroup"] if workers > 1 else ["-p", "no:xdist"]
+    # A worker that crashed is not replaced: xdist would run the test that killed it again, and that one as well.
+    xdist = ["--dist", "loadgroup", "--max-worker-restart=0"]
+    parallel = ["-n", str(workers), *xdist] if workers > 1 else ["-p", "no:xdist"]
     if any(argument.startswith(("-n", "--numprocesses")) for argument in arguments):
-        parallel = ["--dist", "loadgroup"]
+        parallel = xdist
     located = [_located(argument) for argument in arguments]
-    suite = [] if located != list(arguments) else [str(project.SUITE)]
-    ini = ["-c", str(project.SUITE / "pytest.toml"), "--rootdir", str(project.SUITE)]
-    return [str(python), "-m", "pytest", *ini, *plugins, *parallel, f"--timeout={test_limit_s}", *located, *suite]
+    paths = [path for path, _ in located if path is not None]
+    # A test's id is its path from here: for tests from elsewhere, from the folder that holds them all.
+    inside = all(path.is_relative_to(project.SUITE) for path in paths)
+    root = project.SUITE if inside else Path(os.path.commonpath([path.parent for path in paths]))
+    ini = ["-c", str(project.SUITE / "pytest.toml"), "--rootdir", str(root), f"--timeout={test_limit_s}"]
+    words = [word for _, word in located] + ([] if paths else [str(project.SUITE)])
+    return [str(python), "-m", "pytest", *ini, *plugins, *parallel, *words]
 
 
-def _located(argument: str) -> str:
+def _located(argument: str) -> tuple[Path | None, str]:
     """Make a path absolute, with the test it names: pytest runs in another folder than the one it was typed in."""
-    if argument.startswith("-"):
-        return argument
     path, colons, test = argument.partition("::")
     for base in (Path.cwd(), project.SUITE):
-        if path and (base / path).exists():
-            return f"{(base / path).resolve()}{colons}{test}"
-    return argument
+        if path and not path.startswith("-") and (base / path).exists():
+            found = (base / path).resolve()
+            return found, f"{found}{colons}{test}"
+    return None, argument
 
 
 async def run(command_line: Sequence[str], space: Workspace, environ: Mapping[str, str], log: Log) -> int:
@@ -148,16 +178,19 @@ async def run(command_line: Sequence[str], space: Workspace, environ: Mapping[st
 
     Whatever happens, no process of its group is left.
     """
+    # A pipe of our own: asyncio's wait() would wait for its pipes too, and so for whoever inherited them.
+    reader, writer = os.pipe()
     process = await asyncio.create_subprocess_exec(
         *command_line,
         cwd=space.cwd,
         env=dict(environ),
         stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
+        stdout=writer,
+        stderr=writer,
         start_new_session=True,
     )
-    reading = asyncio.create_task(_read(process, log))
+    os.close(writer)
+    reading = asyncio.create_task(_read(reader, log))
     (space.folder / "group").write_text(str(process.pid))
     try:
         status = await process.wait()
@@ -186,10 +219,12 @@ async def dump_stacks(space: Workspace) -> str:
     return "\n".join(f"--- process {pid} ---\n{text}" for pid, text in dumped if text)
 
 
-async def _read(process: asyncio.subprocess.Process, log: Log) -> None:
-    assert process.stdout is not None  # noqa: S101 - it is a pipe, as asked
-    while chunk := await process.stdout.read(65536):
-        log.output(chunk)
+async def _read(descriptor: int, log: Log) -> None:
+    stream = asyncio.StreamReader()
+    with os.fdopen(descriptor, "rb") as pipe:
+        await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stream), pipe)
+        while chunk := await stream.read(65536):
+            log.output(chunk)
 
 
 async def _gone(group: int) -> None:
