@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def _own_context() -> Iterator[None]:
-    """No test finds another's session in its OpenTelemetry baggage."""
+    """Let no test find another's session in its OpenTelemetry baggage."""
     with fresh_context():
         yield
 
@@ -41,22 +41,22 @@ def _own_context() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def server(target: Target) -> Iterator[Server]:
-    """The project of the target, read over plain HTTP."""
+    """Read the target's project, over plain HTTP."""
     reader = Server(target.base_url, target.project, target.timeout_s)
     yield reader
     reader.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def other_project(target: Target) -> Project:
-    """Another project of the same server, with its own key. For tests marked `needs("second-project")`."""
+    """Return another project of the same server, with its own key. For tests marked `needs("second-project")`."""
     assert target.other_project is not None, 'mark this test @pytest.mark.needs("second-project")'
     return target.other_project
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def other_server(target: Target, other_project: Project) -> Iterator[Server]:
-    """The other project, read over plain HTTP."""
+    """Read the other project, over plain HTTP."""
     reader = Server(target.base_url, other_project, target.timeout_s)
     yield reader
     reader.close()
@@ -64,7 +64,7 @@ def other_server(target: Target, other_project: Project) -> Iterator[Server]:
 
 @pytest.fixture
 def cleanup(target: Target) -> Iterator[Cleanup]:
-    """What this test creates, deleted when it ends."""
+    """Delete what this test creates when it ends."""
     registry = Cleanup(can_delete="delete" in target.capabilities)
     yield registry
     registry.run()
@@ -75,7 +75,7 @@ def cleanup(target: Target) -> Iterator[Cleanup]:
 
 @pytest.fixture(scope="session")
 def first_tracer(target: Target, server: Server) -> Iterator[HoneyHiveTracer]:
-    """The first tracer of this process. It owns OpenTelemetry's globals, and could be shut down only with them.
+    """Make the first tracer of this process. It owns OpenTelemetry's globals, and cannot be shut down without them.
 
     Every other tracer asks for it, so that whatever the order of tests, theirs is a later one.
     """
@@ -106,13 +106,13 @@ def make_other_tracer(
 
 @pytest.fixture
 def tracer(make_tracer: Tracers) -> HoneyHiveTracer:
-    """A tracer of this test's own, with a session of its own."""
+    """Make a tracer of this test's own, with a session of its own."""
     return make_tracer()
 
 
 @pytest.fixture(params=["first", "later"])
 def each_tracer(request: pytest.FixtureRequest) -> HoneyHiveTracer:
-    """The first tracer of the process, then a later one: they reach the server by different ways."""
+    """Give the test the first tracer of the process, then a later one: they reach the server by different ways."""
     tracer: HoneyHiveTracer = request.getfixturevalue("first_tracer" if request.param == "first" else "tracer")
     return tracer
 
@@ -122,7 +122,7 @@ def each_tracer(request: pytest.FixtureRequest) -> HoneyHiveTracer:
 
 @pytest.fixture
 def client(target: Target) -> HoneyHive:
-    """A client of the target's project."""
+    """Make a client of the target's project."""
     return client_of(target, target.project)
 
 

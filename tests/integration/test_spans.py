@@ -51,9 +51,11 @@ def test_the_client_finds_the_event_of_a_span(tracer: HoneyHiveTracer, client: H
         ]
     )
 
-    assert [event["event_id"] for event in exported.events] == [stored["event_id"]]
     assert exported.total_events == 1
-    assert exported.events[0]["inputs"] == {"id": 7}
+    (event,) = exported.events
+    assert event.event_id == stored["event_id"]
+    assert event.event_type == "tool"
+    assert event.inputs == {"id": 7}
 
 
 def test_nested_spans_become_a_tree_below_the_session(

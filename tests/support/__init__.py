@@ -1,1 +1,1 @@
-"""Helpers that tests share. Inside a cell they run beside the SDK under test: they import `environments.inside` only."""
+"""Helpers that tests share. In a cell they run beside the SDK under test: they import `environments.inside` only."""

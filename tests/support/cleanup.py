@@ -38,7 +38,7 @@ class Cleanup:
             resource = self._created.pop()
             try:
                 resource.delete()
-            except Exception as error:  # noqa: BLE001 - told below, with its name
+            except Exception as error:
                 error.add_note(f"while deleting {resource.name}")
                 failures.append(error)
             else:

@@ -27,6 +27,7 @@ class Server:
         )
 
     def close(self) -> None:
+        """Close the connections."""
         self._http.close()
 
     # ---- At this moment ------------------------------------------------------------------------------
