@@ -62,8 +62,8 @@ from nox.command import CommandFailed
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from environments import project, runs, watch  # noqa: E402 - nox runs from anywhere: the path comes first
-from environments.errors import MatrixError  # noqa: E402
+from environments import project, runs, watch
+from environments.errors import MatrixError
 
 if TYPE_CHECKING:
     from environments.matrix import Cell
@@ -88,7 +88,7 @@ def hand_over(session: nox.Session, module: str, *arguments: str, end_within_s: 
             terminate_timeout=10,
         )
     except CommandFailed as failure:
-        if len(session._runner.manifest) == 1:
+        if len(session._runner.manifest) == 1:  # noqa: SLF001 - nox has no public word for it
             raise SystemExit(failure.return_code) from None
         raise
 

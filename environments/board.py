@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from environments.matrix import Cell
 
@@ -81,14 +83,14 @@ def _last_line(log: Path) -> str:
 
 
 async def show(run: Path, cells: Sequence[Cell]) -> None:
-    """Show the run until cancelled."""
+    """Show the run until cancelled: one live board in a terminal, a line per start and end elsewhere."""
     from rich.console import Console
     from rich.live import Live
 
-    console = Console()
-    seen: dict[str, Progress] = {}
-    since: dict[str, float] = {}
-    with Live(console=console, transient=True, auto_refresh=False) if console.is_terminal else contextlib.nullcontext() as live:
+    console = Console(highlight=False, soft_wrap=True)
+    shown = _Shown(console)
+    live = Live(console=console, transient=True, auto_refresh=False) if console.is_terminal else None
+    with live or contextlib.nullcontext():
         ended = False
         while not ended:
             try:
@@ -97,43 +99,54 @@ async def show(run: Path, cells: Sequence[Cell]) -> None:
                 # One more look: cells may have finished since the last.
                 ended = True
             progress = read(run, cells)
-            for one in progress:
-                before = seen.get(one.name)
-                if one.running and before is None:
-                    since[one.name] = time.monotonic()
-                    if live is None:
-                        console.print(f"started  {one.name}", highlight=False, soft_wrap=True)
-                if one.outcome is not None and (before is None or before.outcome is None):
-                    console.print(_line(one, sum(p.outcome is not None for p in progress), len(cells)), highlight=False, soft_wrap=True)
-                if one.started:
-                    seen[one.name] = one
+            shown.tell_news(progress)
             if live is not None:
-                live.update(_table(progress, since), refresh=True)
+                live.update(shown.table(progress), refresh=True)
 
 
-def _line(one: Progress, finished: int, planned: int) -> str:
-    assert one.outcome is not None  # noqa: S101 - called for finished cells
-    style = _STYLES.get(one.outcome, "red")
-    # A reason may hold brackets, which rich would take for styles.
-    reason = f": {one.reason}".replace("[", r"\[") if one.reason else ""
-    return f"[{style}]{one.outcome:<8}[/] {one.name}{reason} ({one.tests} tests, {one.duration_s:.1f} s)  [{finished}/{planned}]".replace(
-        f"[{finished}/{planned}]", rf"\[{finished}/{planned}]"
-    )
+class _Shown:
+    """What has been told already, and since when each cell runs."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._since: dict[str, float] = {}
+        self._ended: set[str] = set()
+
+    def tell_news(self, progress: Sequence[Progress]) -> None:
+        for one in progress:
+            if one.started and one.name not in self._since:
+                self._since[one.name] = time.monotonic()
+                if one.running and not self._console.is_terminal:
+                    self._console.print(f"started  {one.name}")
+            if one.outcome is not None and one.name not in self._ended:
+                self._ended.add(one.name)
+                self._console.print(_line(one, f"{len(self._ended)}/{len(progress)}"))
+
+    def table(self, progress: Sequence[Progress]) -> Table:
+        from rich.table import Table
+        from rich.text import Text
+
+        counted = Counter(one.outcome for one in progress if one.outcome)
+        told = ", ".join(f"{count} {outcome}" for outcome, count in counted.items()) or "none finished"
+        waiting = sum(not one.started for one in progress)
+        table = Table(box=None, show_header=False, title=f"{told}, {waiting} waiting", title_justify="left")
+        table.add_column(style="bold", no_wrap=True)
+        table.add_column(justify="right", no_wrap=True)
+        table.add_column(no_wrap=True, overflow="ellipsis")
+        for one in progress:
+            if one.running:
+                elapsed = time.monotonic() - self._since[one.name]
+                table.add_row(one.name, f"{elapsed:.0f} s", Text(one.last))
+        return table
 
 
-def _table(progress: Sequence[Progress], since: dict[str, float]) -> Table:
-    from rich.table import Table
+def _line(one: Progress, position: str) -> Text:
     from rich.text import Text
 
-    counted = Counter(one.outcome for one in progress if one.outcome)
-    waiting = sum(not one.started for one in progress)
-    told = ", ".join(f"{count} {outcome}" for outcome, count in counted.items()) or "none finished"
-    table = Table(box=None, show_header=False, title=f"{told}, {waiting} waiting", title_justify="left")
-    for one in progress:
-        if one.running:
-            elapsed = time.monotonic() - since.get(one.name, time.monotonic())
-            table.add_row(Text(one.name, style="bold"), f"{elapsed:.0f} s", Text(one.last, overflow="ellipsis", no_wrap=True))
-    return table
+    assert one.outcome is not None  # told of cells that have finished
+    reason = f": {one.reason}" if one.reason else ""
+    told = f" {one.name}{reason} ({one.tests} tests, {one.duration_s:.1f} s)  {position}"
+    return Text.assemble((f"{one.outcome:<8}", _STYLES.get(one.outcome, "red")), told)
 
 
 def summarise(progress: Sequence[Progress], run: Path, seconds: float) -> None:
@@ -145,6 +158,6 @@ def summarise(progress: Sequence[Progress], run: Path, seconds: float) -> None:
             print(f"{one.outcome or 'crashed'}: {one.name}: {one.reason or 'its supervisor was killed'}")
             print(f"    see {os.path.relpath(run / one.name / 'log.txt')}")
     passed = sum(one.outcome is Outcome.PASSED for one in progress)
-    cpu = sum(one.cpu_s for one in progress)
-    print(f"{passed} of {len(progress)} cells passed, {sum(one.tests for one in progress)} tests ({seconds:.1f} s, {cpu:.1f} s of CPU)")
+    tests, cpu = sum(one.tests for one in progress), sum(one.cpu_s for one in progress)
+    print(f"{passed} of {len(progress)} cells passed, {tests} tests ({seconds:.1f} s, {cpu:.1f} s of CPU)")
     print(f"records: {os.path.relpath(run)}")

@@ -49,7 +49,9 @@ class Lease:
             lock.release()
 
 
-async def lease(wanted: int, say: Callable[[str], None], *, folder: Path | None = None, slots: int | None = None) -> Lease:
+async def lease(
+    wanted: int, say: Callable[[str], None], *, folder: Path | None = None, slots: int | None = None
+) -> Lease:
     """Wait for one slot, and take up to `wanted` of those that are free at that moment."""
     folder = folder or machine_wide()
     folder.mkdir(parents=True, exist_ok=True)
@@ -66,7 +68,7 @@ async def lease(wanted: int, say: Callable[[str], None], *, folder: Path | None 
 
 
 def _free(folder: Path, total: int, wanted: int) -> tuple[FileLock, ...]:
-    held = []
+    held: list[FileLock] = []
     for number in range(total):
         if len(held) == wanted:
             break

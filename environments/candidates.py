@@ -82,7 +82,9 @@ def _from_wheel(wheel: Path, origin: str) -> Candidate:
             f"--sdk {wheel.name} is no wheel that can be read: {error}", remedy="name a .whl file that exists"
         ) from None
     if name != "honeyhive":
-        raise CandidateError(f"--sdk {wheel.name} is a wheel of {name}", expected="a wheel of honeyhive", remedy="name one")
+        raise CandidateError(
+            f"--sdk {wheel.name} is a wheel of {name}", expected="a wheel of honeyhive", remedy="name one"
+        )
     sha256 = hashlib.sha256(data).hexdigest()
     # Kept under its hash: a file that is overwritten while a matrix runs must not change what later cells test.
     kept = project.CANDIDATES / sha256 / wheel.name

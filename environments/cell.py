@@ -19,15 +19,14 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from environments import budget, candidates, interpreters, profiles, project, runs, suite, venvs, watch
 from environments.errors import MatrixError, UsageError, exit_on_error
 from environments.inside import fence
 from environments.inside.target import Target
 from environments.log import Log
-from environments.matrix import Candidate, Cell, SdkLine
+from environments.matrix import Cell, SdkLine
 from environments.reach import Reached, reach
 from environments.results import junit, record
 from environments.results.record import Outcome, Record, Sdk
@@ -35,6 +34,7 @@ from environments.results.scrubber import Scrubber
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
+    from pathlib import Path
 
     from environments.profiles import Profile
     from environments.services.process import RunningService
@@ -65,7 +65,7 @@ class Stop:
     reason: str
 
 
-class Stopped(Exception):  # noqa: N818 - no error of the program: an order to it
+class Stopped(Exception):
     """The work was ended by a `Stop`."""
 
     def __init__(self, stop: Stop) -> None:
@@ -98,7 +98,7 @@ class Supervisor:
                 self._record = replace(self._record, outcome=Outcome.NOT_RUN, reason=error.happened)
             else:
                 self._gather_evidence(space)
-                assert self._exit_status is not None  # noqa: S101 - the work ended in order
+                assert self._exit_status is not None  # the work ended in order
                 self._record = record.judged(self._record, exit_status=self._exit_status, imported=self._ledger.sdks)
         used = [resource.getrusage(who) for who in (resource.RUSAGE_CHILDREN, resource.RUSAGE_SELF)]
         return replace(
@@ -117,7 +117,8 @@ class Supervisor:
             loop.add_signal_handler(number, self._order_stop, interrupted)
         watching = asyncio.create_task(self._watch_starter())
         working = asyncio.create_task(work)
-        await asyncio.wait({working, self._stop}, return_when=asyncio.FIRST_COMPLETED)
+        either: set[asyncio.Future[Any]] = {working, self._stop}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         watching.cancel()
         if not self._stop.done():
             await working
@@ -143,7 +144,9 @@ class Supervisor:
 
     async def _watch_time(self) -> None:
         await asyncio.sleep(self._order.time_limit_s)
-        self._order_stop(Stop(Outcome.TIMED_OUT, f"the cell took longer than its limit of {self._order.time_limit_s:g} s"))
+        self._order_stop(
+            Stop(Outcome.TIMED_OUT, f"the cell took longer than its limit of {self._order.time_limit_s:g} s")
+        )
 
     async def _work(self, space: suite.Workspace) -> None:
         """Everything from the settings to pytest's end."""

@@ -33,7 +33,7 @@ def find(python: str) -> Interpreter:
     if answer.returncode != 0:
         raise InterpreterMissing(
             f"this machine has no Python {python}",
-            remedy=f"install it (for example `uv python install {python}`), and list it in .python-version if it is pyenv's",
+            remedy=f"install it (`uv python install {python}`, say), and list it in .python-version if it is pyenv's",
         )
     asked = subprocess.run(
         [answer.stdout.strip(), "-I", "-c", _WHO], cwd=project.ROOT, capture_output=True, text=True, check=True

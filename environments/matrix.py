@@ -6,15 +6,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from environments.errors import MatrixConfigError, UnknownCell, UsageError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 
 class Environment(StrEnum):
@@ -395,5 +397,7 @@ def _version(value: object, place: str) -> str:
 
 def _number(value: object, place: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise MatrixConfigError(f"{place}: {value!r} is no number", expected="a whole number, 0 or more", remedy="correct it")
+        raise MatrixConfigError(
+            f"{place}: {value!r} is no number", expected="a whole number, 0 or more", remedy="correct it"
+        )
     return value

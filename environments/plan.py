@@ -92,7 +92,9 @@ def main() -> int:
     for exclusion in plan.exclusions:
         console.print(f"excluded: {exclusion.name}: {exclusion.reason}")
     absent = sum(here[cell.python] is None for cell in plan.cells)
-    console.print(f"{len(plan.cells)} cells, {len(plan.exclusions)} excluded; ● can run here, ○ lacks its Python ({absent})")
+    console.print(
+        f"{len(plan.cells)} cells, {len(plan.exclusions)} excluded; ● can run here, ○ lacks its Python ({absent})"
+    )
     console.print(f"sets: {', '.join(cell_set.name for cell_set in matrix.sets)}")
     Path("plan.json").write_text(to_json(plan, here, record.costs(project.RESULTS)), encoding="utf-8")
     console.print("written: plan.json")

@@ -65,8 +65,8 @@ async def _embedded(space: Workspace, say: Callable[[str], None]) -> Reached:
 
 
 async def _own_server(profile: Profile, say: Callable[[str], None]) -> Reached:
-    assert profile.base_url is not None  # noqa: S101 - else it were embedded
-    assert profile.api_key is not None  # noqa: S101 - the profile insists on one
+    assert profile.base_url is not None  # else it were embedded
+    assert profile.api_key is not None  # the profile insists on one
     host, port = _pair(profile.base_url)
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)

@@ -37,7 +37,9 @@ def fetch() -> dict[str, Any]:
             remedy="check the network and try again; environments/releases.json is unchanged",
         ) from None
     if not isinstance(page, dict) or "files" not in page:
-        raise IndexUnreachable("the package index answered something that is no list of files", remedy="try again later")
+        raise IndexUnreachable(
+            "the package index answered something that is no list of files", remedy="try again later"
+        )
     return page
 
 

@@ -74,7 +74,12 @@ async def _nox(run: MatrixRun, lifeline_path: Path) -> None:
     environment.setdefault(budget.VARIABLE, "1" if run.jobs > 1 else str(budget.cores()))
     with (run.folder / "nox.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
-            *nox_command(run), env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            *nox_command(run),
+            env=environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -126,7 +131,9 @@ def _ordered(argv: Sequence[str]) -> MatrixRun:
     parser = argparse.ArgumentParser(
         prog="nox -s matrix --", description="Run many cells.", epilog="Everything after another -- goes to pytest."
     )
-    parser.add_argument("--set", metavar="NAME", default=_DEFAULT_SET, help=f"the cells to run (default: {_DEFAULT_SET})")
+    parser.add_argument(
+        "--set", metavar="NAME", default=_DEFAULT_SET, help=f"the cells to run (default: {_DEFAULT_SET})"
+    )
     parser.add_argument("-j", "--jobs", type=int, metavar="N", help="cells at once (default: one per core)")
     parser.add_argument("--sdk", metavar="WHAT", help="a release, wheel, folder or git reference instead of the lines")
     parser.add_argument("--here", action="store_true", help="leave out the cells whose Python this machine lacks")
@@ -136,12 +143,19 @@ def _ordered(argv: Sequence[str]) -> MatrixRun:
     here = plan.found_interpreters(tuple(dict.fromkeys(cell.python for cell in planned.cells)))
     cells = tuple(cell for cell in planned.cells if here[cell.python] or not arguments.here)
     if not cells:
-        raise UsageError(f"the set {arguments.set} has no cell to run here", remedy="`nox -s plan` shows which cells there are")
+        raise UsageError(
+            f"the set {arguments.set} has no cell to run here", remedy="`nox -s plan` shows which cells there are"
+        )
     for python in [python for python, version in here.items() if version is None]:
-        print(f"Python {python} is not on this machine: its cells {'are left out' if arguments.here else 'will not run'}")
+        print(
+            f"Python {python} is not on this machine: its cells {'are left out' if arguments.here else 'will not run'}"
+        )
     costs = record.costs(project.RESULTS)
     run = MatrixRun(
-        runs.current_id(), plan.longest_first(cells, costs), arguments.jobs or budget.cores(), (*told, *argv[len(own) + 1 :])
+        runs.current_id(),
+        plan.longest_first(cells, costs),
+        arguments.jobs or budget.cores(),
+        (*told, *argv[len(own) + 1 :]),
     )
     run.folder.mkdir(parents=True, exist_ok=True)
     (run.folder / "plan.json").write_text(plan.to_json(Plan(cells, planned.exclusions), here, costs), encoding="utf-8")

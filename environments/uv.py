@@ -5,11 +5,11 @@ from __future__ import annotations
 import functools
 import os
 import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 # An installer runs other people's code (build backends): it gets what it needs to reach the index and nothing else.
 _KEPT = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "USER", "SSL_CERT_FILE", "SSL_CERT_DIR", "SYSTEMROOT")

@@ -49,7 +49,9 @@ class Recipe:
     @property
     def key(self) -> str:
         """A short hash of the recipe."""
-        text = "\n".join((self.interpreter.path, self.interpreter.build, self.locked, self.sdk.version, self.sdk.identity))
+        text = "\n".join(
+            (self.interpreter.path, self.interpreter.build, self.locked, self.sdk.version, self.sdk.identity)
+        )
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def to_json(self) -> str:
@@ -128,9 +130,16 @@ def _build(venv: Path, recipe: Recipe) -> None:
         requirements.write_text(recipe.locked, encoding="utf-8")
         _uv(*install, "--require-hashes", "--no-deps")
         # What the lock has stays as it is; what a candidate newly requires is resolved on top, cooled down alike.
-        newest = ("--exclude-newer", lock.as_of(recipe.locked), "--exclude-newer-package", "honeyhive=2100-01-01T00:00:00Z")
+        newest = (
+            "--exclude-newer",
+            lock.as_of(recipe.locked),
+            "--exclude-newer-package",
+            "honeyhive=2100-01-01T00:00:00Z",
+        )
         constraints = ("--constraint", str(lock.cell_lock("")))
-        _uv("pip", "install", "--python", str(venv), "--compile-bytecode", *newest, *constraints, recipe.sdk.requirement)
+        _uv(
+            "pip", "install", "--python", str(venv), "--compile-bytecode", *newest, *constraints, recipe.sdk.requirement
+        )
     _uv("pip", "check", "--python", str(venv))
 
 

@@ -36,7 +36,7 @@ def _why_not(item: pytest.Item) -> str:
             specifier = SpecifierSet(marker.args[0])
         except (InvalidSpecifier, IndexError):
             raise pytest.UsageError(
-                f'{item.nodeid}: sdk{marker.args!r} is no version specifier; write for example @pytest.mark.sdk(">=1.3")'
+                f'{item.nodeid}: sdk{marker.args!r} is no version specifier; write @pytest.mark.sdk(">=1.3")'
             ) from None
         if not specifier.contains(version, prereleases=True):
             return f"needs honeyhive {specifier}, this cell tests {version}"

@@ -13,8 +13,10 @@ import os
 import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 VARIABLE = "MATRIX_FENCE"
 # What a child must be given to be behind the fence too.
@@ -70,7 +72,7 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
 
 def _check_address(event: str, arguments: tuple[Any, ...]) -> None:
     address = arguments[1]
-    # Not a tuple: a Unix socket, which leaves no machine. None: sendmsg on a connected socket, checked when it connected.
+    # Not a tuple: a Unix socket, which leaves no machine; or None, for a socket that was checked when it connected.
     if isinstance(address, tuple) and _fence is not None and (_text(address[0]), address[1]) not in _fence.pairs:
         _breach(event, f"{_text(address[0])}:{address[1]}")
 
@@ -125,7 +127,7 @@ _CHECKS = {
 
 
 def _breach(event: str, what: str) -> None:
-    assert _fence is not None  # noqa: S101 - no check runs before the fence is up
+    assert _fence is not None  # no check runs before the fence is up
     entry = {
         "at": time.time(),
         "pid": os.getpid(),

@@ -1,4 +1,4 @@
-"""The fixtures that every test in a cell has: `target` and `resource_name`; and the check that there is a cell at all."""
+"""The fixtures that every test in a cell has, `target` and `resource_name`; and the check that the fence is up."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def target() -> targets.Target:
-    """What this cell's tests are told."""
+    """Return what this cell's tests are told."""
     found = targets.load()
     assert found is not None, "the plugin is loaded in a cell only"
     return found

@@ -1,10 +1,10 @@
 """The ledger: what happens inside a cell, a JSON line each as it happens, so that a killed cell has told so far.
 
-    {"entry": "start", "test": ID}
-    {"entry": "phase", "test": ID, "when": …, "outcome": …, "duration_s": …, "reason": …}
-    {"entry": "resource", "name": …, "state": "created" | "deleted"}
-    {"entry": "sdk", "version": …, "origin": …}                what a process that ran tests has imported
-    {"entry": "cell", "python": …, "packages": {name: version}}
+{"entry": "start", "test": ID}
+{"entry": "phase", "test": ID, "when": …, "outcome": …, "duration_s": …, "reason": …}
+{"entry": "resource", "name": …, "state": "created" | "deleted"}
+{"entry": "sdk", "version": …, "origin": …}                what a process that ran tests has imported
+{"entry": "cell", "python": …, "packages": {name: version}}
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ class _Controller:
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
-            write(entry="phase", test=report.nodeid, when="collect", outcome="error", duration_s=0, reason=_reason(report))
+            write(
+                entry="phase", test=report.nodeid, when="collect", outcome="error", duration_s=0, reason=_reason(report)
+            )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -42,19 +42,19 @@ class _Finder(ast.NodeVisitor):
     def _add(self, node: ast.AST, what: str) -> None:
         self.found.append(f"line {getattr(node, 'lineno', '?')}: {what}")
 
-    def visit_Import(self, node: ast.Import) -> None:  # noqa: N802 - ast's naming
+    def visit_Import(self, node: ast.Import) -> None:
         for alias in node.names:
             self._ban(node, alias.name)
             self.modules.add(alias.asname or alias.name.partition(".")[0])
 
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:  # noqa: N802
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         for alias in node.names:
             full = f"{node.module}.{alias.name}"
             self._ban(node, node.module or "")
             if node.module not in BANNED:
                 self._ban(node, full)
 
-    def visit_Call(self, node: ast.Call) -> None:  # noqa: N802
+    def visit_Call(self, node: ast.Call) -> None:
         called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         first = node.args[0] if node.args else None
         if called in {"import_module", "__import__", "importorskip"} and isinstance(first, ast.Constant):
@@ -63,13 +63,13 @@ class _Finder(ast.NodeVisitor):
             self._add(node, f"patches module {first.id}")
         self.generic_visit(node)
 
-    def visit_Attribute(self, node: ast.Attribute) -> None:  # noqa: N802
+    def visit_Attribute(self, node: ast.Attribute) -> None:
         owner = node.value.id if isinstance(node.value, ast.Name) else ""
         if owner in {"monkeypatch", "MonkeyPatch"} and node.attr in _PATCHING_ATTRIBUTES:
             self._add(node, f"{owner}.{node.attr} patches code (setenv and delenv are fine)")
         self.generic_visit(node)
 
-    def visit_Assign(self, node: ast.Assign) -> None:  # noqa: N802
+    def visit_Assign(self, node: ast.Assign) -> None:
         for target in node.targets:
             root: ast.expr = target
             while isinstance(root, ast.Attribute):
@@ -87,7 +87,8 @@ def _refuse(path: Path) -> None:
     found = violations(path.read_text(encoding="utf-8"))
     if found:
         raise pytest.UsageError(
-            f"{path.name} mocks: {'; '.join(found)}. Nothing is mocked in integration tests: make the failure with a real socket."
+            f"{path.name} mocks: {'; '.join(found)}.\n"
+            "Nothing is mocked in integration tests: make the failure with a real socket."
         )
 
 

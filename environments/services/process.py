@@ -87,8 +87,8 @@ async def start(spec: ServiceSpec, lifeline_path: Path, log: Path) -> RunningSer
 
 
 async def _ready(process: asyncio.subprocess.Process, spec: ServiceSpec) -> str:
-    assert process.stdin is not None  # noqa: S101 - both are pipes, as asked
-    assert process.stdout is not None  # noqa: S101
+    assert process.stdin is not None  # both are pipes, as asked
+    assert process.stdout is not None
     process.stdin.write(json.dumps(spec.config).encode() + b"\n")
     await process.stdin.drain()
     process.stdin.close()
