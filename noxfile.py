@@ -62,7 +62,7 @@ from nox.command import CommandFailed
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from environments import project, runs, watch
+from environments import lineage, project
 from environments.errors import MatrixError
 
 if TYPE_CHECKING:
@@ -73,8 +73,8 @@ nox.options.default_venv_backend = "uv"
 nox.options.sessions = ["tests"]
 
 # Whatever this nox starts belongs to its run, and ends with it.
-os.environ.setdefault(runs.VARIABLE, runs.new_id())
-os.environ.setdefault(watch.ROOT_VARIABLE, str(os.getpid()))
+os.environ.setdefault(lineage.RUN_VARIABLE, lineage.new_run_id())
+os.environ.setdefault(lineage.ROOT_VARIABLE, str(os.getpid()))
 
 
 def hand_over(session: nox.Session, module: str, *arguments: str, end_within_s: float = 10) -> None:
@@ -102,7 +102,7 @@ def tests(session: nox.Session) -> None:
     session.run("mypy")
     session.run("lint-imports")
     session.run("pytest", "-m", "not proof", *session.posargs)
-    session.run(sys.executable, "-m", "environments.run", "--set", "slice", "--here", external=True)
+    session.run(sys.executable, "-m", "environments.run.many", "--set", "slice", "--here", external=True)
 
 
 @nox.session(default=False)
@@ -110,13 +110,13 @@ def proofs(session: nox.Session) -> None:
     """Check what takes minutes: what is left after every kind of kill, and the whole development matrix."""
     session.install("--require-hashes", "-r", "environments/locks/tools.txt")
     session.run("pytest", "-m", "proof", *session.posargs)
-    session.run(sys.executable, "-m", "environments.run", "--set", "development", "--here", external=True)
+    session.run(sys.executable, "-m", "environments.run.many", "--set", "development", "--here", external=True)
 
 
 @nox.session(default=False, venv_backend="none")
 def matrix(session: nox.Session) -> None:
     """Run many cells: -- [--set NAME] [-j N] [--sdk WHAT] [--here]."""
-    hand_over(session, "environments.run", *session.posargs)
+    hand_over(session, "environments.run.many", *session.posargs)
 
 
 @nox.session(default=False, venv_backend="none")
@@ -140,7 +140,7 @@ def releases(session: nox.Session) -> None:
 @nox.session(default=False, venv_backend="none")
 def lock(session: nox.Session) -> None:
     """Resolve what the orchestrator, the tools and the cells install, and show what changed."""
-    hand_over(session, "environments.lock", *session.posargs)
+    hand_over(session, "environments.venvs.lock", *session.posargs)
 
 
 def register(cell: Cell) -> None:
@@ -148,7 +148,7 @@ def register(cell: Cell) -> None:
 
     def run_cell(session: nox.Session) -> None:
         # The supervisor is a session of its own, which no Ctrl-C of the terminal reaches: it is told by nox, soon.
-        hand_over(session, "environments.cell", cell.name, "--", *session.posargs, end_within_s=0.1)
+        hand_over(session, "environments.cell.supervisor", cell.name, "--", *session.posargs, end_within_s=0.1)
 
     run_cell.__doc__ = f"{cell.title}."
     nox.session(name=cell.name, default=False, venv_backend="none", tags=list(cell.tags), allow_parallel=True)(run_cell)

@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from environments import interpreters, project
+from environments import project
 from environments.errors import InterpreterMissing, exit_on_error
 from environments.results import record
+from environments.venvs import interpreters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -19,9 +19,10 @@ from urllib.parse import unquote, urlsplit
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
-from environments import project, uv
+from environments import project
 from environments.errors import CandidateError, nearest
 from environments.matrix import Candidate, Matrix, SdkLine
+from environments.venvs import uv
 
 if TYPE_CHECKING:
     from environments.matrix import Release

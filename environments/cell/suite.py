@@ -22,7 +22,7 @@ from environments.inside import fence, lifeline, stacks, target
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from environments.log import Log
+    from environments.cell.log import Log
 
 PLUGINS = ("fixtures", "ledger", "applicability", "no_mocks")
 _DUMP_WITHIN_S = 1.0

@@ -18,11 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from environments import board, budget, candidates, plan, project, runs, watch
+from environments import budget, lineage, plan, project
 from environments.errors import FAILED, UNKNOWN, UsageError, exit_on_error
 from environments.inside import lifeline
 from environments.matrix import Cell, Plan
 from environments.results import record
+from environments.run import board
+from environments.venvs import candidates
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,8 +70,8 @@ async def execute(run: MatrixRun) -> None:
 
 
 async def _nox(run: MatrixRun, lifeline_path: Path) -> None:
-    environment = {name: value for name, value in os.environ.items() if name != watch.ROOT_VARIABLE}
-    environment |= {lifeline.VARIABLE: str(lifeline_path), runs.VARIABLE: run.run_id, "NOX_SCRIPT_MODE": "none"}
+    environment = {name: value for name, value in os.environ.items() if name != lineage.ROOT_VARIABLE}
+    environment |= {lifeline.VARIABLE: str(lifeline_path), lineage.RUN_VARIABLE: run.run_id, "NOX_SCRIPT_MODE": "none"}
     # The cells fill the machine by themselves: an import of the SDK per worker is paid for nothing then.
     environment.setdefault(budget.VARIABLE, "1" if run.jobs > 1 else str(budget.cores()))
     with (run.folder / "nox.log").open("wb") as log:
@@ -85,7 +87,7 @@ async def _nox(run: MatrixRun, lifeline_path: Path) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     showing = asyncio.create_task(board.show(run.folder, run.cells))
-    ending = [asyncio.create_task(work) for work in (process.wait(), stop.wait(), watch.starter_gone())]
+    ending = [asyncio.create_task(work) for work in (process.wait(), stop.wait(), lineage.starter_gone())]
     try:
         await asyncio.wait(ending, return_when=asyncio.FIRST_COMPLETED)
         if process.returncode is None:
@@ -152,7 +154,7 @@ def _ordered(argv: Sequence[str]) -> MatrixRun:
         )
     costs = record.costs(project.RESULTS)
     run = MatrixRun(
-        runs.current_id(),
+        lineage.run_id(),
         plan.longest_first(cells, costs),
         arguments.jobs or budget.cores(),
         (*told, *argv[len(own) + 1 :]),

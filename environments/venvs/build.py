@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from environments import lock, project, uv
+from environments import project
 from environments.errors import InstallFailed, exit_on_error
 from environments.inside import lifeline
-from environments.interpreters import Interpreter
 from environments.matrix import Candidate, Release, SdkLine
+from environments.venvs import lock, uv
+from environments.venvs.interpreters import Interpreter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,7 +98,7 @@ async def built(recipe: Recipe, lifeline_path: Path, say: Callable[[str], None])
         return python
     say(f"installing honeyhive {recipe.sdk.version} for Python {recipe.interpreter.version} (once; some seconds) …")
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "environments.venvs"),
+        *(sys.executable, "-m", "environments.venvs.build"),
         cwd=project.ROOT,
         env={**uv.installer_environment(os.environ), lifeline.VARIABLE: str(lifeline_path)},
         stdin=asyncio.subprocess.PIPE,

@@ -17,8 +17,9 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from environments import project, uv
+from environments import project
 from environments.errors import InstallFailed, exit_on_error
+from environments.venvs import uv
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,6 +1,6 @@
 """One cell, supervised: services up, pytest, services down, record. `nox -s integration-…` runs this.
 
-    python -m environments.cell CELL [-- pytest's arguments, and --sdk WHAT]
+    python -m environments.cell.supervisor CELL [-- pytest's arguments, and --sdk WHAT]
 
 The supervisor is a session of its own. It ends early, in order, on Ctrl-C, SIGTERM, the time limit, the death of a
 service or of the nox above it; whatever it started follows its lifeline, so that nothing outlives even its SIGKILL.
@@ -21,16 +21,18 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from environments import budget, candidates, interpreters, profiles, project, runs, suite, venvs, watch
+from environments import budget, lineage, profiles, project
+from environments.cell import suite
+from environments.cell.log import Log
+from environments.cell.reach import Reached, reach
 from environments.errors import MatrixError, UsageError, exit_on_error
 from environments.inside import fence
 from environments.inside.target import Target
-from environments.log import Log
 from environments.matrix import Cell, SdkLine
-from environments.reach import Reached, reach
 from environments.results import junit, record
 from environments.results.record import Outcome, Record, Sdk
 from environments.results.scrubber import Scrubber
+from environments.venvs import build, candidates, interpreters
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -103,7 +105,7 @@ class Supervisor:
         used = [resource.getrusage(who) for who in (resource.RUSAGE_CHILDREN, resource.RUSAGE_SELF)]
         return replace(
             self._record,
-            finished=runs.utc_now(),
+            finished=record.utc_now(),
             duration_s=round(time.monotonic() - started, 2),
             cpu_s=round(sum(usage.ru_utime + usage.ru_stime for usage in used), 2),
         )
@@ -137,7 +139,7 @@ class Supervisor:
             self._stop.set_result(stop)
 
     async def _watch_starter(self) -> None:
-        self._order_stop(Stop(Outcome.CRASHED, await watch.starter_gone()))
+        self._order_stop(Stop(Outcome.CRASHED, await lineage.starter_gone()))
 
     async def _watch_service(self, service: RunningService) -> None:
         self._order_stop(Stop(Outcome.CRASHED, await service.died()))
@@ -158,8 +160,8 @@ class Supervisor:
             leased = await budget.lease(budget.wanted(), self._log.say)
             cleanup.callback(leased.release)
             _beside(self._watch_time(), cleanup)
-            recipe = venvs.Recipe(interpreter, cell.sdk)
-            installing = _beside(venvs.built(recipe, space.lifeline, self._log.say), cleanup)
+            recipe = build.Recipe(interpreter, cell.sdk)
+            installing = _beside(build.built(recipe, space.lifeline, self._log.say), cleanup)
             reached = await reach(profile, space, self._log.say)
             for service in reached.services:
                 cleanup.push_async_callback(service.stop)
@@ -233,7 +235,7 @@ def begun(order: Order) -> Record:
             origin="" if isinstance(sdk, SdkLine) else sdk.origin,
             sha256=sdk.release.sha256 if isinstance(sdk, SdkLine) else sdk.sha256,
         ),
-        started=runs.utc_now(),
+        started=record.utc_now(),
         commit=_commit(),
         arguments=order.arguments,
     )
@@ -280,7 +282,7 @@ def _commit() -> str | None:
 
 
 def _ordered(argv: list[str]) -> Order:
-    parser = argparse.ArgumentParser(prog="python -m environments.cell")
+    parser = argparse.ArgumentParser(prog="python -m environments.cell.supervisor")
     parser.add_argument("cell")
     parser.add_argument("--time-limit-s", type=float)
     own, _, rest = _split(argv)
@@ -296,7 +298,7 @@ def _ordered(argv: list[str]) -> Order:
             )
         cell = matrix.cell(cell.python, candidates.find(what, matrix), cell.environment)
     limit = matrix.limits.cell_time_limit_s if arguments.time_limit_s is None else arguments.time_limit_s
-    return Order(cell, runs.current_id(), tuple(rest), limit, matrix.limits.test_time_limit_s)
+    return Order(cell, lineage.run_id(), tuple(rest), limit, matrix.limits.test_time_limit_s)
 
 
 def _split(argv: list[str]) -> tuple[list[str], str, list[str]]:

@@ -17,8 +17,8 @@ from environments.services import process
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from environments.cell.suite import Workspace
     from environments.profiles import Profile
-    from environments.suite import Workspace
 
 KEY = "MATRIX_API_KEY"
 OTHER_KEY = "MATRIX_OTHER_API_KEY"

@@ -1,16 +1,29 @@
-"""Whether the processes that this one works for still live: nox above it, and the nox that started everything.
+"""Lineage: which run a process belongs to, and whether what started it still lives.
 
-A child that must not outlive this process follows its lifeline; nox is not ours, so here it is watched by number.
+A child that must not outlive its starter follows the starter's lifeline; nox is not ours, so it is watched by number.
 """
 
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import os
+import secrets
 
-# The outermost nox of a run: set by the noxfile, if absent.
+# Both set by the noxfile, if absent: whatever one nox starts belongs to its run, and ends with it.
+RUN_VARIABLE = "MATRIX_RUN_ID"
 ROOT_VARIABLE = "MATRIX_ROOT_PID"
 _LOOK_AGAIN_S = 0.2
+
+
+def new_run_id() -> str:
+    """Return an id that sorts by time. It names a folder under results/, and what the run's tests create."""
+    return f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+
+
+def run_id() -> str:
+    """Return the id of the run that this process belongs to, or a new one."""
+    return os.environ.get(RUN_VARIABLE) or new_run_id()
 
 
 async def starter_gone() -> str:

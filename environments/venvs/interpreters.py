@@ -6,8 +6,9 @@ import json
 import subprocess
 from dataclasses import dataclass
 
-from environments import project, uv
+from environments import project
 from environments.errors import InterpreterMissing
+from environments.venvs import uv
 
 # Asked of the interpreter itself: a path found through pyenv's shims means another Python in another folder.
 _WHO = """\
