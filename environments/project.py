@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from environments.matrix import Matrix, Release, parse
 ROOT = Path(__file__).resolve().parent.parent
 RELEASES = ROOT / "environments" / "releases.json"
 LOCKS = ROOT / "environments" / "locks"
-RESULTS = ROOT / "results"
+# Another folder for the results of this process's cells: this project's own tests leave yours alone.
+RESULTS_VARIABLE = "MATRIX_RESULTS"
+RESULTS = Path(os.environ.get(RESULTS_VARIABLE) or ROOT / "results")
 SUITE = ROOT / "tests" / "integration"
 # Beside what nox itself keeps, so that removing .nox starts from nothing.
 VENVS = ROOT / ".nox" / "cells"
