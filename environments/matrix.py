@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -266,13 +267,11 @@ def parse(table: Mapping[str, Any], releases: Sequence[Release]) -> Matrix:
 
     Raises MatrixConfigError that names the place and the nearest valid word.
     """
-    _refuse_unknown(table, _KEYS, _PLACE)
+    _refuse_unknown(_table(table, _PLACE), _KEYS, _PLACE)
     for key in _KEYS:
         if key not in table:
             raise MatrixConfigError(f"{_PLACE} has no {key!r}", remedy=f"add {key} to it")
-    pythons = tuple(_word(value, f"{_PLACE}, pythons") for value in _list(table["pythons"], f"{_PLACE}, pythons"))
-    for python in pythons:
-        _version(python, f"{_PLACE}, pythons")
+    pythons = _pythons(table["pythons"], f"{_PLACE}, pythons")
     environments = _environments(table["environments"], f"{_PLACE}, environments")
     lines = lines_of(releases, _version(table["oldest-line"], f"{_PLACE}, oldest-line"))
     if not any(not Version(line.version).is_prerelease for line in lines):
@@ -282,7 +281,7 @@ def parse(table: Mapping[str, Any], releases: Sequence[Release]) -> Matrix:
         )
     axes = _Axes(tuple(sorted(pythons, key=Version)), lines, environments)
     numbers = [_number(table[key], f"{_PLACE}, {key}") for key in _NUMBERS]
-    sets = tuple(axes.choose(name, choice) for name, choice in table["sets"].items())
+    sets = tuple(axes.choose(name, choice) for name, choice in _table(table["sets"], f"{_PLACE}, sets").items())
     return Matrix(axes.pythons, tuple(releases), lines, environments, sets, Limits(*numbers))
 
 
@@ -294,7 +293,7 @@ class _Axes:
 
     def choose(self, name: str, choice: Mapping[str, Any]) -> CellSet:
         place = f"[tool.matrix.sets.{name}] in pyproject.toml"
-        _refuse_unknown(choice, _SET_KEYS, place)
+        _refuse_unknown(_table(choice, place), _SET_KEYS, place)
         released = [line for line in self.lines if not Version(line.version).is_prerelease]
         sdk_words = {line.name: line.name for line in self.lines}
         python_words = {python: python for python in self.pythons}
@@ -347,9 +346,20 @@ def _chosen(choice: object, versions: Mapping[str, str], words: Mapping[str, str
     return frozenset(chosen)
 
 
+def _pythons(value: object, place: str) -> tuple[str, ...]:
+    words = _distinct_words(value, place)
+    for word in words:
+        # The names of cells, and `requires-python`, are held against minor versions.
+        if not re.fullmatch(r"[1-9][0-9]*\.(0|[1-9][0-9]*)", word):
+            raise MatrixConfigError(
+                f"{place}: {word!r} is no minor version of Python", expected='one such as "3.12"', remedy="correct it"
+            )
+    return words
+
+
 def _environments(value: object, place: str) -> tuple[Environment, ...]:
     known = [environment.value for environment in Environment]
-    words = [_word(item, place) for item in _list(value, place)]
+    words = _distinct_words(value, place)
     for word in words:
         if word not in known:
             raise MatrixConfigError(
@@ -368,6 +378,21 @@ def _refuse_unknown(table: Mapping[str, Any], known: Sequence[str], place: str) 
                 expected=f"one of {', '.join(known)}",
                 remedy="correct or remove it",
             )
+
+
+def _table(value: object, place: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise MatrixConfigError(f"{place}: {value!r} is no table", remedy="write it as key = value pairs")
+    return value
+
+
+def _distinct_words(value: object, place: str) -> tuple[str, ...]:
+    words = tuple(_word(item, place) for item in _list(value, place))
+    for word in words:
+        # A cell that stood there twice would be two sessions of one name.
+        if words.count(word) > 1:
+            raise MatrixConfigError(f"{place}: {word!r} stands there twice", remedy="remove one of them")
+    return words
 
 
 def _list(value: object, place: str) -> list[object]:
