@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.tracers import pointed_at
+from tests.support.tracers import UNKNOWN_KEY, pointed_at
 
 if TYPE_CHECKING:
     from environments.inside.target import Target
     from tests.support.cleanup import Cleanup
     from tests.support.server import Server
     from tests.support.tracers import Tracers
-
-UNKNOWN_KEY = "hh_0123456789abcdef0123456789abcdef"
 
 
 @pytest.fixture
@@ -57,9 +55,18 @@ def test_a_tracer_is_configured_by_the_environment(
 
 @pytest.mark.usefixtures("misleading_variables")
 def test_explicit_arguments_of_a_tracer_win_over_the_environment(
-    make_tracer: Tracers, target: Target, server: Server
+    target: Target, server: Server, make_tracer: Tracers, resource_name: str
 ) -> None:
-    tracer = make_tracer(**pointed_at(target, target.project), project=target.project.name, source="explicit")
+    from honeyhive import HoneyHiveTracer
+
+    tracer = HoneyHiveTracer.init(
+        api_key=target.api_key,
+        server_url=target.base_url,
+        project=target.project.name,
+        source="explicit",
+        session_name=resource_name,
+    )
+    make_tracer.delete_afterwards(tracer)
     with tracer.trace("span"):
         pass
     tracer.flush()

@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.tracers import client_of
+from tests.support.tracers import UNKNOWN_KEY, client_of
 
 if TYPE_CHECKING:
     from environments.inside.target import Target
     from tests.support.server import Server
     from tests.support.tracers import Tracers
-
-UNKNOWN_KEY = "hh_0123456789abcdef0123456789abcdef"
 
 
 @pytest.mark.usefixtures("first_tracer")

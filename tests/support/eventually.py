@@ -16,7 +16,7 @@ _FIRST_PAUSE_S = 0.005
 _LONGEST_PAUSE_S = 0.5
 
 
-class NotInTime(AssertionError):  # noqa: N818 - a failed expectation, named for what failed
+class NotInTime(AssertionError):
     """What a test waited for did not happen before its deadline."""
 
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from tests.support.cleanup import Cleanup
     from tests.support.server import Server
 
+# Of the right shape, and known to no server.
+UNKNOWN_KEY = "hh_0123456789abcdef0123456789abcdef"
+
 
 @contextlib.contextmanager
 def fresh_context() -> Iterator[None]:

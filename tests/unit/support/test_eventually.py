@@ -12,7 +12,6 @@ from tests.support.eventually import NotInTime, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 def test_the_first_truthy_result_is_returned_at_once() -> None:
@@ -99,22 +98,8 @@ def test_it_takes_no_longer_than_its_deadline() -> None:
     assert time.monotonic() - started < 0.6
 
 
-def test_in_a_cell_it_waits_as_long_as_the_target_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    aim = target.Target(
-        cell="integration-3.12-development",
-        environment="development",
-        base_url="http://127.0.0.1:1",
-        project=target.Project("p", "KEY"),
-        other_project=None,
-        writable=True,
-        capabilities=(),
-        timeout_s=0.1,
-        run_name="run",
-        ledger=str(tmp_path / "ledger.jsonl"),
-    )
-    aim.write(tmp_path / "target.json")
-    monkeypatch.setenv(target.VARIABLE, str(tmp_path / "target.json"))
-
+@pytest.mark.usefixtures("ledger")
+def test_in_a_cell_it_waits_as_long_as_the_target_says() -> None:
     with pytest.raises(NotInTime, match=re.escape("not within 0.1 s")):
         eventually(lambda: None)
 
