@@ -115,7 +115,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Started]]:
     """Start a command in this checkout as a run of its own; whatever is left of it is killed afterwards."""
     begun: list[Started] = []
 
-    def start(*command: str, **extra: str) -> Started:
+    def start(*command: str, stdout: int = subprocess.PIPE, **extra: str) -> Started:
         run_id = f"test-{secrets.token_hex(6)}"
         results = tmp_path / "results"
         environment = clean_environment(
@@ -126,7 +126,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Started]]:
             cwd=project.ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,

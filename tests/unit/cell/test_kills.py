@@ -1,0 +1,116 @@
+"""What is left running, and what the record says, after every kind of kill.
+
+Each kill once in `nox -s tests`; ten times each in `nox -s proofs -- -s`, which prints the table.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.unit.conftest import CELL, until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.unit.conftest import Started
+
+# A test that waits in each worker, with a child in its group, one that left it, one that is no Python, and a thread.
+WAITING = """
+    import subprocess, sys, threading, time
+    import pytest
+
+    WAIT = "import time; time.sleep(600)"
+
+    @pytest.mark.parametrize("number", range({tests}))
+    def test_waits(number):
+        subprocess.Popen([sys.executable, "-c", WAIT])
+        subprocess.Popen([sys.executable, "-c", WAIT], start_new_session=True)
+        subprocess.Popen(["sleep", "600"])
+        threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+        time.sleep(600)
+"""
+GONE_WITHIN_S = 5
+
+
+@dataclass(frozen=True)
+class Kill:
+    """Who is killed, by which signal, how often, and what the record then says."""
+
+    victim: str
+    signal: signal.Signals
+    outcome: str
+    reason: str
+    times: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.victim}-{self.signal.name}{'-twice' if self.times == 2 else ''}"
+
+
+KILLS = [
+    Kill("nox", signal.SIGKILL, "crashed", "the nox session that started it is gone, during "),
+    Kill("nox", signal.SIGTERM, "crashed", "the nox session that started it is gone, during "),
+    Kill("terminal", signal.SIGINT, "crashed", "interrupted by SIGTERM, during "),
+    Kill("terminal", signal.SIGINT, "crashed", "", times=2),
+    Kill("supervisor", signal.SIGKILL, "crashed", "the cell did not end: its supervisor was killed"),
+    Kill("supervisor", signal.SIGTERM, "crashed", "interrupted by SIGTERM, during "),
+    Kill("pytest", signal.SIGKILL, "crashed", "pytest ended with -9"),
+    Kill("worker", signal.SIGKILL, "failed", "pytest ended with 1"),
+    Kill("service", signal.SIGKILL, "crashed", "the service honeyhive was killed by SIGKILL, during "),
+]
+COMMANDS = {
+    "supervisor": "environments.cell.supervisor",
+    "pytest": "-m pytest",
+    "worker": "exec(eval(sys.stdin.readline()))",
+    "service": "environments.services.honeyhive",
+}
+
+
+def kill_and_look(kill: Kill, start: Callable[..., Started], suite: Callable[[str], str]) -> float:
+    """Start a cell, kill, and return after how many seconds nothing of it was left; the record is checked."""
+    # The other tests of a killed worker go on in the others, as they should: so there is one.
+    tests = 1 if kill.victim == "worker" else 2
+    started = start("nox", "-s", CELL, "--", suite(WAITING.format(tests=tests)), "-n", str(tests))
+    until(
+        lambda: sum(line == "sleep 600" for line in started.everyone().values()) == tests,
+        "a waiting test in every worker",
+        within=120,
+    )
+    command = COMMANDS.get(kill.victim)
+    victim = started.process.pid if command is None else started.find(command)
+    send = os.killpg if kill.victim == "terminal" else os.kill
+    send(victim, kill.signal)
+    if kill.times > 1:
+        log = started.results / started.run_id / CELL / "log.txt"
+        until(lambda: "stopping" in log.read_text(encoding="utf-8"), "the effect of the first signal")
+        with contextlib.suppress(ProcessLookupError):  # already gone: as good
+            send(victim, kill.signal)
+    seconds = started.gone_after(GONE_WITHIN_S)
+    record = started.ended().record
+    assert record["outcome"] == kill.outcome, record["reason"]
+    assert record["reason"].startswith(kill.reason)
+    return seconds
+
+
+@pytest.mark.parametrize("kill", KILLS, ids=str)
+def test_nothing_stays_running_and_the_record_tells_the_truth(
+    kill: Kill, start: Callable[..., Started], suite: Callable[[str], str]
+) -> None:
+    kill_and_look(kill, start, suite)
+
+
+@pytest.mark.proof
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("kill", KILLS, ids=str)
+def test_nothing_stays_running_in_ten_tries(
+    kill: Kill, start: Callable[..., Started], suite: Callable[[str], str]
+) -> None:
+    tries = sorted(kill_and_look(kill, start, suite) for _ in range(10))
+    print(
+        f"\n{kill!s:22} 10 tries, left running 0, gone after {tries[0]:.2f}-{tries[-1]:.2f} s, record: {kill.outcome}"
+    )
