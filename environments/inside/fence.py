@@ -8,6 +8,7 @@ the test that caused it: the cell fails by the log, whoever swallowed the except
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import sys
@@ -92,20 +93,47 @@ def _check_child(event: str, arguments: tuple[Any, ...]) -> None:
     program = _text(arguments[0])
     if any(environment.get(name) != value for name, value in _inherited.items()):
         _breach(event, f"child without the fence's variables ({', '.join(_INHERITED)}): {program}")
-    command = arguments[1] if event in _CHILD_ENVIRONMENT else ()
-    if not isinstance(command, (list, tuple)):
-        return
-    words = [_text(word) for word in command]
-    if "python" in os.path.basename(program or (words[0] if words else "")) and _leaves_fence(words[1:]):  # noqa: PTH119
-        _breach(event, f"child Python that leaves out sitecustomize: {' '.join(words[:3])}")
+    words = _words(arguments[1] if event in _CHILD_ENVIRONMENT else arguments[0])
+    # The program itself, or one that `env`, `nice` or a shell is to start.
+    for at, word in enumerate([program, *words[1:]]):
+        if "python" in os.path.basename(word) and _leaves_fence(words[at + 1 :]):  # noqa: PTH119
+            _breach(event, f"child Python that leaves out sitecustomize: {' '.join(words[:5])}")
 
 
-def _leaves_fence(options: list[str]) -> bool:
-    for option in options:
-        if not option.startswith("-") or option in {"-", "-c", "-m"} or option.startswith("--"):
-            return False
-        if _FENCELESS_OPTIONS & set(option[1:].partition("c")[0].partition("m")[0]):
-            return True
+def _words(command: object) -> list[str]:
+    """Return the words of a command; those of a shell's are the words of what it is told."""
+    if isinstance(command, (list, tuple)):
+        words = [_text(word) for word in command]
+        if words[1:2] != ["-c"] or not os.path.basename(words[0]).endswith("sh"):  # noqa: PTH119
+            return words
+        return [*words[:2], *_words(words[2])] if words[2:] else words
+    import shlex
+
+    try:
+        return ["sh", "-c", *shlex.split(_text(command))]
+    except ValueError:  # a quotation that does not end: the shell will say so
+        return ["sh", "-c", *_text(command).split()]
+
+
+def _leaves_fence(words: list[str]) -> bool:
+    """Return whether Python, started with these words, would leave out PYTHONPATH or sitecustomize."""
+    following = iter(words)
+    for word in following:
+        if not word.startswith("-") or word in {"-", "--"}:
+            return False  # the program, and what is said to it
+        if word.startswith("--"):
+            takes_next = word == "--check-hash-based-pycs"
+        else:
+            # Up to the letter whose argument the rest of the word is.
+            letters = "".join(itertools.takewhile(lambda letter: letter not in "cmWX", word[1:]))
+            taking = word[len(letters) + 1 :]
+            if _FENCELESS_OPTIONS & set(letters):
+                return True
+            if taking[:1] in {"c", "m"}:
+                return False
+            takes_next = len(taking) == 1
+        if takes_next:
+            next(following, None)
     return False
 
 
