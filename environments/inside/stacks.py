@@ -14,8 +14,12 @@ def dump_on_signal() -> None:
     folder = os.environ.get(VARIABLE)
     if not folder:
         return
+    _register(Path(folder))
+    os.register_at_fork(after_in_child=lambda: _register(Path(folder)))
+
+
+def _register(folder: Path) -> None:
     # A file, because pytest captures stderr. Open for as long as the process lives: faulthandler writes to the
     # descriptor from the signal handler itself, where nothing can be opened.
-    file = (Path(folder) / f"{os.getpid()}.txt").open("w")
+    file = (folder / f"{os.getpid()}.txt").open("w")
     faulthandler.register(SIGNAL, file=file, all_threads=True)
-    os.register_at_fork(after_in_child=dump_on_signal)
