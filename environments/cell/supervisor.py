@@ -155,7 +155,7 @@ class Supervisor:
         cell = self._order.cell
         profile = profiles.load(cell.environment, project.ROOT)
         self._log.scrub_with(Scrubber(profile.secrets()))
-        interpreter = await asyncio.to_thread(interpreters.find, cell.python)
+        interpreter = await interpreters.found(cell.python, space.lifeline, self._log.say)
         async with contextlib.AsyncExitStack() as cleanup:
             leased = await budget.lease(budget.wanted(), self._log.say)
             cleanup.callback(leased.release)
@@ -265,8 +265,13 @@ def _verdict(finished: Record, folder: Path) -> list[str]:
         + (f": {finished.reason}" if finished.reason else "")
         + f" ({tests or 'no tests'}; {finished.duration_s:.1f} s, {finished.cpu_s:.1f} s of CPU)"
     ]
+    lines += [f"  {test.outcome}: {test.id}: {_first_line(test.reason)}" for test in finished.bad_tests]
     lines += [f"  breach of the fence: {breach.what} ({breach.event}) by {breach.test}" for breach in finished.breaches]
     return [*lines, f"  record: {os.path.relpath(folder / 'record.json')}"]
+
+
+def _first_line(text: str) -> str:
+    return next(iter(text.splitlines()), "")
 
 
 def _commit() -> str | None:

@@ -153,7 +153,7 @@ def summarise(progress: Sequence[Progress], run: Path, seconds: float) -> None:
     """Print what a run came to, what was not green, and where the records are."""
     for one in progress:
         if not one.started:
-            print(f"never started: {one.name}")
+            print(f"no record: {one.name} did not start; see {os.path.relpath(run / 'nox.log')}")
         elif one.outcome is not Outcome.PASSED:
             print(f"{one.outcome or 'crashed'}: {one.name}: {one.reason or 'its supervisor was killed'}")
             print(f"    see {os.path.relpath(run / one.name / 'log.txt')}")

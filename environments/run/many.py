@@ -149,9 +149,8 @@ def _ordered(argv: Sequence[str]) -> MatrixRun:
             f"the set {arguments.set} has no cell to run here", remedy="`nox -s plan` shows which cells there are"
         )
     for python in [python for python, version in here.items() if version is None]:
-        print(
-            f"Python {python} is not on this machine: its cells {'are left out' if arguments.here else 'will not run'}"
-        )
+        left_out = "left out" if arguments.here else "downloaded first, if that can be"
+        print(f"Python {python} is not on this machine: {left_out}")
     costs = record.costs(project.RESULTS)
     run = MatrixRun(
         lineage.run_id(),

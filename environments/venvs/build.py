@@ -6,13 +6,10 @@ production reuse what development built.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import hashlib
 import json
-import os
 import shutil
-import signal
 import sys
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
@@ -23,7 +20,7 @@ from environments import project
 from environments.errors import InstallFailed, exit_on_error
 from environments.inside import lifeline
 from environments.matrix import Candidate, Release, SdkLine
-from environments.venvs import lock, uv
+from environments.venvs import apart, lock, uv
 from environments.venvs.interpreters import Interpreter
 
 if TYPE_CHECKING:
@@ -97,23 +94,11 @@ async def built(recipe: Recipe, lifeline_path: Path, say: Callable[[str], None])
     if python is not None:
         return python
     say(f"installing honeyhive {recipe.sdk.version} for Python {recipe.interpreter.version} (once; some seconds) …")
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "environments.venvs.build"),
-        cwd=project.ROOT,
-        env={**uv.installer_environment(os.environ), lifeline.VARIABLE: str(lifeline_path)},
-        stdin=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
-    )
-    try:
-        _, told = await process.communicate(recipe.to_json().encode())
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+    failure = await apart.run("environments.venvs.build", recipe.to_json(), lifeline_path)
     python = find(recipe)
-    if process.returncode != 0 or python is None:
+    if failure is not None or python is None:
         raise InstallFailed(
-            f"the venv could not be built: {told.decode(errors='replace').strip()}",
+            f"the venv could not be built: {failure}",
             remedy="check the network and the disk, then run the same command again",
         )
     return python

@@ -1,14 +1,23 @@
-"""The Pythons of this machine: which minor versions are here, and where. uv does the looking."""
+"""The Pythons of this machine: which minor versions are here, and where. uv looks, and fetches what is not here."""
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import subprocess
+import sys
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from environments import project
-from environments.errors import InterpreterMissing
-from environments.venvs import uv
+from environments.errors import InterpreterMissing, exit_on_error
+from environments.inside import lifeline
+from environments.venvs import apart, uv
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 # Asked of the interpreter itself: a path found through pyenv's shims means another Python in another folder.
 _WHO = """\
@@ -41,3 +50,35 @@ def find(python: str) -> Interpreter:
     )
     path, version, implementation, platform, build = json.loads(asked.stdout)
     return Interpreter(python, path, version, f"{implementation} {version} {platform} {build}")
+
+
+async def found(python: str, lifeline_path: Path, say: Callable[[str], None]) -> Interpreter:
+    """Return the interpreter, downloaded first where it is not here and uv may. Raises InterpreterMissing."""
+    try:
+        return await asyncio.to_thread(find, python)
+    except InterpreterMissing:
+        if os.environ.get("UV_PYTHON_DOWNLOADS", "automatic") != "automatic" or os.environ.get("UV_OFFLINE"):
+            raise
+    say(f"this machine has no Python {python}: asking uv to download it …")
+    failure = await apart.run("environments.venvs.interpreters", python, lifeline_path)
+    if failure is not None:
+        raise InterpreterMissing(
+            f"this machine has no Python {python}, and uv could not download it: {failure.splitlines()[-1].strip()}",
+            remedy="install it, and list it in .python-version if it is pyenv's",
+        )
+    return await asyncio.to_thread(find, python)
+
+
+@exit_on_error
+def main() -> int:
+    """Download the Python that stdin names."""
+    lifeline.follow_from_environment()
+    # One try: where there is no way out, four would take 10 s to say so.
+    os.environ.setdefault("UV_HTTP_RETRIES", "0")
+    answer = uv.run("python", "install", sys.stdin.read())
+    sys.stderr.write(answer.stderr)
+    return answer.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -24,8 +24,6 @@ def installer_environment(environ: Mapping[str, str]) -> dict[str, str]:
         for name, value in environ.items()
         if name in _KEPT or name.startswith(_KEPT_PREFIXES) or name.lower() in _KEPT_ANY_CASE
     }
-    # A missing Python is a finding of its own here, and asking for a download costs 10 s where none can succeed.
-    kept.setdefault("UV_PYTHON_DOWNLOADS", "never")
     kept["UV_NO_PROGRESS"] = "1"
     return kept
 

@@ -129,9 +129,9 @@ def test_spans_of_other_libraries_go_to_the_first_tracer_alone(
     first_tracer: HoneyHiveTracer, tracer: HoneyHiveTracer, server: Server, resource_name: str
 ) -> None:
     """What an instrumentor without a provider does: it asks OpenTelemetry for the global one."""
-    from opentelemetry import trace
+    from opentelemetry.trace import get_tracer
 
-    with trace.get_tracer("some.library").start_as_current_span(resource_name):
+    with get_tracer("some.library").start_as_current_span(resource_name):
         pass
     with tracer.trace("its-own"):
         pass

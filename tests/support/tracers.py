@@ -23,11 +23,11 @@ UNKNOWN_KEY = "hh_0123456789abcdef0123456789abcdef"
 @contextlib.contextmanager
 def fresh_context() -> Iterator[None]:
     """Begin with an empty OpenTelemetry context: a tracer leaves its session in the baggage of the current one."""
-    from opentelemetry import context
+    from opentelemetry.context import Context, attach, detach
 
-    token = context.attach(context.Context())
+    token = attach(Context())
     yield
-    context.detach(token)
+    detach(token)
 
 
 @dataclass

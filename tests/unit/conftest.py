@@ -37,7 +37,7 @@ def clean_environment(**extra: str) -> dict[str, str]:
 class Ended:
     """A command that has ended. Its repr is what a failed assertion shows."""
 
-    command: list[str] = field(repr=False)
+    command: tuple[str, ...] = field(repr=False)
     status: int
     output: str = field(repr=False)
     results: Path = field(repr=False)
@@ -62,6 +62,7 @@ class Started:
     """A command that runs, and every process of its run."""
 
     process: subprocess.Popen[str]
+    command: tuple[str, ...]
     run_id: str
     results: Path
 
@@ -96,7 +97,7 @@ class Started:
     def ended(self) -> Ended:
         """Return the command once it has ended."""
         output, _ = self.process.communicate(timeout=60)
-        return Ended([str(word) for word in list(self.process.args)], self.process.returncode, output, self.results)  # type: ignore[call-overload]
+        return Ended(self.command, self.process.returncode, output, self.results)
 
 
 def until(check: Callable[[], T | None], what: str, within: float = 60) -> T:
@@ -131,7 +132,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Started]]:
             text=True,
             start_new_session=True,
         )
-        begun.append(Started(process, run_id, results))
+        begun.append(Started(process, command, run_id, results))
         return begun[-1]
 
     yield start

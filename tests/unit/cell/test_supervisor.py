@@ -104,7 +104,7 @@ def test_a_missing_interpreter_is_recorded_as_not_run(run_cell: Run) -> None:
     ended = run_cell(cell=f"integration-{missing}-development")
     assert ended.status == 3, ended
     assert ended.record["outcome"] == "not-run"
-    assert ended.record["reason"] == f"this machine has no Python {missing}"
+    assert ended.record["reason"].startswith(f"this machine has no Python {missing}")
 
 
 def test_a_missing_credential_names_the_variables_that_would_do_and_installs_nothing(run_cell: Run) -> None:
