@@ -32,16 +32,22 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def _why_not(item: pytest.Item) -> str:
     version = importlib.metadata.version("honeyhive")
     for marker in item.iter_markers("sdk"):
-        try:
-            specifier = SpecifierSet(marker.args[0])
-        except (InvalidSpecifier, IndexError):
-            raise pytest.UsageError(
-                f'{item.nodeid}: sdk{marker.args!r} is no version specifier; write @pytest.mark.sdk(">=1.3")'
-            ) from None
+        specifier = _specifier(item, marker)
         if not specifier.contains(version, prereleases=True):
             return f"needs honeyhive {specifier}, this cell tests {version}"
     aim = target.load()
     for marker in item.iter_markers("needs"):
+        if not marker.args:
+            raise pytest.UsageError(f'{item.nodeid}: needs() names no capability; write @pytest.mark.needs("…")')
         if aim is not None and marker.args[0] not in aim.capabilities:
             return f"needs {marker.args[0]}, which {aim.environment} does not have"
     return ""
+
+
+def _specifier(item: pytest.Item, marker: pytest.Mark) -> SpecifierSet:
+    try:
+        return SpecifierSet(marker.args[0])
+    except (InvalidSpecifier, IndexError, TypeError):  # no specifier, nothing at all, no text
+        raise pytest.UsageError(
+            f'{item.nodeid}: sdk{marker.args!r} is no version specifier; write @pytest.mark.sdk(">=1.3")'
+        ) from None

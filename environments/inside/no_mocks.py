@@ -7,12 +7,10 @@ and `syspath_prepend` are fine: they change the process's surroundings, not the 
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import NoReturn
 
 import pytest
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 BANNED = frozenset(
     {
@@ -21,6 +19,8 @@ BANNED = frozenset(
     }
 )  # fmt: skip
 _PATCHING_ATTRIBUTES = frozenset({"setattr", "setitem", "delattr", "delitem", "context"})
+# Whatever the MonkeyPatch is called.
+_PATCHING_ANYWHERE = frozenset({"setattr", "delattr"})
 
 
 def violations(source: str) -> list[str]:
@@ -33,7 +33,8 @@ def violations(source: str) -> list[str]:
 class _Finder(ast.NodeVisitor):
     def __init__(self) -> None:
         self.found: list[str] = []
-        self.modules: set[str] = set()
+        # The names of what was imported: modules, classes, functions.
+        self.imported: set[str] = set()
 
     def _ban(self, node: ast.AST, name: str) -> None:
         if any(name == banned or name.startswith(f"{banned}.") for banned in BANNED):
@@ -45,66 +46,94 @@ class _Finder(ast.NodeVisitor):
     def visit_Import(self, node: ast.Import) -> None:
         for alias in node.names:
             self._ban(node, alias.name)
-            self.modules.add(alias.asname or alias.name.partition(".")[0])
+            self.imported.add(alias.asname or alias.name.partition(".")[0])
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        for alias in node.names:
-            full = f"{node.module}.{alias.name}"
-            self._ban(node, node.module or "")
-            if node.module not in BANNED:
-                self._ban(node, full)
+        module = node.module or ""
+        self.imported |= {alias.asname or alias.name for alias in node.names}
+        if node.level:  # a neighbour of this file
+            return
+        self._ban(node, module)
+        if module not in BANNED:
+            for alias in node.names:
+                self._ban(node, f"{module}.{alias.name}")
 
     def visit_Call(self, node: ast.Call) -> None:
         called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         first = node.args[0] if node.args else None
         if called in {"import_module", "__import__", "importorskip"} and isinstance(first, ast.Constant):
             self._ban(node, str(first.value))
-        if called == "setattr" and isinstance(first, ast.Name) and first.id in self.modules:
-            self._add(node, f"patches module {first.id}")
+        if called in {"setattr", "delattr"} and isinstance(node.func, ast.Name) and first is not None:
+            self._refuse_imported(node, first)
         self.generic_visit(node)
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
-        owner = node.value.id if isinstance(node.value, ast.Name) else ""
-        if owner in {"monkeypatch", "MonkeyPatch"} and node.attr in _PATCHING_ATTRIBUTES:
+        name = _dotted(node)
+        owner = name.split(".")[-2]
+        known = owner in {"monkeypatch", "MonkeyPatch"} and node.attr in _PATCHING_ATTRIBUTES
+        if known or node.attr in _PATCHING_ANYWHERE:
             self._add(node, f"{owner}.{node.attr} patches code (setenv and delenv are fine)")
+        if name in BANNED:
+            self._ban(node, name)
         self.generic_visit(node)
 
     def visit_Assign(self, node: ast.Assign) -> None:
         for target in node.targets:
-            root: ast.expr = target
-            while isinstance(root, ast.Attribute):
-                root = root.value
-            if root is not target and isinstance(root, ast.Name) and root.id in self.modules:
-                self._add(node, f"patches module {root.id}")
+            if isinstance(target, ast.Attribute):
+                self._refuse_imported(node, target)
         self.generic_visit(node)
+
+    def _refuse_imported(self, node: ast.AST, changed: ast.expr) -> None:
+        root = _dotted(changed).partition(".")[0]
+        if root in self.imported:
+            self._add(node, f"patches {root}, which is imported")
 
     def visit_arg(self, node: ast.arg) -> None:
         if node.arg in {"mocker", "class_mocker", "module_mocker", "session_mocker", "requests_mock", "httpx_mock"}:
             self._add(node, f"asks for the fixture {node.arg}")
 
 
-def _refuse(path: Path) -> None:
+def _dotted(node: ast.expr) -> str:
+    """Return `a.b.c` as it is written; whatever is no name in it counts as an empty one."""
+    if isinstance(node, ast.Attribute):
+        return f"{_dotted(node.value)}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _refusal(path: Path) -> str:
     found = violations(path.read_text(encoding="utf-8"))
-    if found:
-        raise pytest.UsageError(
-            f"{path.name} mocks: {'; '.join(found)}.\n"
-            "Nothing is mocked in integration tests: make the failure with a real socket."
-        )
+    if not found:
+        return ""
+    return (
+        f"{path.name} mocks: {'; '.join(found)}.\n"
+        "Nothing is mocked in integration tests: make the failure with a real socket."
+    )
 
 
-def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> None:
+class _Refused(pytest.Module):
+    """A test module that is not imported: its collection fails with the reason, and that of no other module."""
+
+    reason = ""
+
+    def collect(self) -> NoReturn:
+        raise self.CollectError(self.reason)
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module | None:
     """Read a test module before it is imported."""
-    del parent
     try:
-        _refuse(module_path)
-    except pytest.UsageError as refusal:
-        raise pytest.Collector.CollectError(str(refusal)) from None
+        reason = _refusal(module_path)
+    except (ValueError, SyntaxError):
+        return None  # no Python: its import says so better
+    if not reason:
+        return None
+    refused = _Refused.from_parent(parent, path=module_path)
+    refused.reason = reason
+    return refused
 
 
 def pytest_plugin_registered(plugin: object) -> None:
     """Read a conftest once it is known."""
     file = getattr(plugin, "__file__", None) or ""
-    if file.endswith("conftest.py"):
-        from pathlib import Path
-
-        _refuse(Path(file))
+    if file.endswith("conftest.py") and (reason := _refusal(Path(file))):
+        raise pytest.UsageError(reason)
