@@ -101,7 +101,12 @@ class Supervisor:
             else:
                 self._gather_evidence(space)
                 assert self._exit_status is not None  # the work ended in order
-                self._record = record.judged(self._record, exit_status=self._exit_status, imported=self._ledger.sdks)
+                self._record = record.judged(
+                    self._record,
+                    exit_status=self._exit_status,
+                    imported=self._ledger.sdks,
+                    unfinished=self._ledger.unfinished,
+                )
         used = [resource.getrusage(who) for who in (resource.RUSAGE_CHILDREN, resource.RUSAGE_SELF)]
         return replace(
             self._record,

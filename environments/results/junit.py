@@ -28,9 +28,8 @@ def render(record: Record) -> str:
         suite.add_testcase(_case(record.cell, test))
     if record.outcome is not Outcome.PASSED:
         case = TestCase("the cell itself", record.cell)
-        case.result = [Error(record.reason, record.outcome.value)]
+        case.result = [Error(_printable(record.reason), record.outcome.value)]
         suite.add_testcase(case)
-    suite.time = record.duration_s or 0.0
     suite.timestamp = record.started
     suite.add_property("sdk", record.sdk.version)
     suite.add_property("python", record.python)
@@ -38,14 +37,20 @@ def render(record: Record) -> str:
     xml = JUnitXml()
     xml.add_testsuite(suite)
     xml.update_statistics()  # type: ignore[no-untyped-call]
+    # Statistics add up the tests, which workers run side by side.
+    suite.time = record.duration_s or 0.0
     return str(xml.tostring().decode())  # type: ignore[no-untyped-call]
 
 
 def _case(cell: str, test: TestResult) -> TestCase:
     module, _, name = test.id.partition("::")
-    case = TestCase(name or module, f"{cell}.{module.removesuffix('.py').replace('/', '.')}", test.duration_s)
+    classname = f"{cell}.{module.removesuffix('.py').replace('/', '.')}"
+    case = TestCase(_printable(name or module), _printable(classname), test.duration_s)
     if test.outcome in _RESULTS:
-        # XML has no place for most control characters, and terminal output is full of them.
-        reason = "".join(c for c in test.reason if c.isprintable() or c in "\n\t")
-        case.result = [_RESULTS[test.outcome](reason, test.outcome.value)]
+        case.result = [_RESULTS[test.outcome](_printable(test.reason), test.outcome.value)]
     return case
+
+
+def _printable(text: str) -> str:
+    # XML has no place for most control characters, and terminal output is full of them.
+    return "".join(c for c in text if c.isprintable() or c in "\n\t")

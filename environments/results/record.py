@@ -159,7 +159,7 @@ def utc_now() -> str:
 
 def read_ledger(lines: Iterable[str]) -> Ledger:
     """Put a cell's ledger together. A line cut short by a kill is left out; the test it was of counts as unfinished."""
-    entries = list(_entries(lines))
+    entries = [entry for entry in map(_entry, lines) if _well_formed(entry, _LEDGER.get(str(entry.get("entry"))))]
     phases: dict[str, list[dict[str, Any]]] = {}
     started: dict[str, None] = {}
     for entry in entries:
@@ -167,7 +167,7 @@ def read_ledger(lines: Iterable[str]) -> Ledger:
             phases.setdefault(entry["test"], []).append(entry)
         elif entry["entry"] == "start":
             started.setdefault(entry["test"])
-    finished = {test: own for test, own in phases.items() if own[-1]["when"] in ("teardown", "collect")}
+    finished = {test: own for test, own in phases.items() if own[-1]["when"] in _LAST_PHASES}
     states = {entry["name"]: entry["state"] for entry in entries if entry["entry"] == "resource"}
     cell = next((entry for entry in entries if entry["entry"] == "cell"), {})
     deleted = sum(state == "deleted" for state in states.values())
@@ -183,14 +183,27 @@ def read_ledger(lines: Iterable[str]) -> Ledger:
 
 def read_breaches(lines: Iterable[str]) -> tuple[Breach, ...]:
     """Put the fence's log together, each distinct breach once."""
-    breaches = (Breach(entry["what"], entry["event"], entry["test"]) for entry in _entries(lines))
-    return tuple(dict.fromkeys(breaches))
+    found: dict[Breach, None] = {}
+    for line in filter(str.strip, lines):
+        entry = _entry(line)
+        # Half of a line, which a full disk leaves, still tells that there was a breach.
+        readable = _well_formed(entry, _BREACH)
+        told = (
+            (entry["what"], entry["event"], entry["test"])
+            if readable
+            else ("what cannot be read", "unknown", "unknown")
+        )
+        found.setdefault(Breach(*told))
+    return tuple(found)
 
 
-def judged(record: Record, *, exit_status: int, imported: tuple[tuple[str, str], ...]) -> Record:
+def judged(
+    record: Record, *, exit_status: int, imported: tuple[tuple[str, str], ...], unfinished: tuple[str, ...] = ()
+) -> Record:
     """Return the record with the outcome that its evidence comes to.
 
-    `imported` holds the version and the file of every SDK that a process of the cell imported. pytest's statuses:
+    `imported` holds the version and the file of every SDK that a process of the cell imported, and `unfinished` the
+    tests that were begun and did not end. pytest's statuses:
     0 passed, 1 tests failed, 2 interrupted (collection errors), 3 internal error, 4 usage error, 5 no tests collected.
     """
     if record.breaches:
@@ -203,6 +216,9 @@ def judged(record: Record, *, exit_status: int, imported: tuple[tuple[str, str],
         return replace(record, outcome=Outcome.CRASHED, reason=f"pytest ended with {exit_status}")
     if record.bad_tests:
         return replace(record, outcome=Outcome.FAILED, reason=_named(record.bad_tests))
+    if unfinished:
+        reason = f"pytest ended with {exit_status}, during {', '.join(unfinished)}"
+        return replace(record, outcome=Outcome.CRASHED, reason=reason)
     if exit_status not in (0, 5):
         return replace(record, outcome=Outcome.FAILED, reason=f"pytest ended with {exit_status}; see log.txt")
     if record.executed == 0:
@@ -236,29 +252,53 @@ def costs(results: Path) -> dict[str, float]:
     """Return seconds by cell name, of each cell's newest record that says how long it ran."""
     known: dict[str, tuple[str, float]] = {}
     for path in results.glob("*/*/record.json"):
-        with contextlib.suppress(OSError, ValueError, KeyError):
+        # A record of another schema, or none at all, costs nothing.
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             written = json.loads(path.read_text(encoding="utf-8"))
             newest_started, _ = known.get(written["cell"], ("", 0.0))
-            if written["duration_s"] and written["outcome"] == Outcome.PASSED and written["started"] >= newest_started:
-                known[written["cell"]] = (written["started"], written["duration_s"])
+            seconds = float(written["duration_s"])
+            if written["outcome"] == Outcome.PASSED and written["started"] >= newest_started:
+                known[written["cell"]] = (written["started"], seconds)
     return {cell: seconds for cell, (_, seconds) in known.items()}
 
 
-def _entries(lines: Iterable[str]) -> Iterable[dict[str, Any]]:
-    for line in lines:
-        with contextlib.suppress(ValueError):
-            entry = json.loads(line)
-            if isinstance(entry, dict):
-                yield entry
+# What every entry holds: a line that lacks some of it was cut short, or is none of ours.
+_LEDGER: dict[str, dict[str, Any]] = {
+    "start": {"test": str},
+    "phase": {"test": str, "when": str, "outcome": str, "duration_s": (int, float), "reason": str},
+    "resource": {"name": str, "state": str},
+    "sdk": {"version": str, "origin": str},
+    "cell": {"python": str, "packages": dict},
+}
+_BREACH = {"what": str, "event": str, "test": str}
+# The last one is xdist's, of a test whose worker died.
+_LAST_PHASES = ("teardown", "collect", "???")
+
+
+def _entry(line: str) -> dict[str, Any]:
+    with contextlib.suppress(ValueError, RecursionError):
+        entry = json.loads(line)
+        if isinstance(entry, dict):
+            return entry
+    return {}
+
+
+def _well_formed(entry: Mapping[str, Any], shape: Mapping[str, Any] | None) -> bool:
+    return shape is not None and all(isinstance(entry.get(name), kind) for name, kind in shape.items())
 
 
 def _test_result(test: str, phases: list[dict[str, Any]]) -> TestResult:
     severity = list(TestOutcome)
-    worst = max(phases, key=lambda phase: severity.index(TestOutcome(phase["outcome"])))
-    seconds = round(sum(phase["duration_s"] for phase in phases), 4)
+    worst = max(phases, key=lambda phase: severity.index(_test_outcome(phase["outcome"])))
+    seconds = round(sum(float(phase["duration_s"]) for phase in phases), 4)
     # Each attempt ends with one teardown.
     attempts = max(1, sum(phase["when"] == "teardown" for phase in phases))
-    return TestResult(test, TestOutcome(worst["outcome"]), seconds, attempts, worst["reason"])
+    return TestResult(test, _test_outcome(worst["outcome"]), seconds, attempts, worst["reason"])
+
+
+def _test_outcome(word: str) -> TestOutcome:
+    # A word that nobody here knows must not turn green.
+    return TestOutcome(word) if word in set(TestOutcome) else TestOutcome.ERROR
 
 
 def _named(tests: tuple[TestResult, ...]) -> str:
