@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
+from environments.errors import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -30,7 +32,12 @@ def cores() -> int:
 
 def wanted() -> int:
     """Return how many workers a cell asks for: as many as there are cores, or what its run says."""
-    return int(os.environ.get(VARIABLE) or cores())
+    told = os.environ.get(VARIABLE) or str(cores())
+    if not told.isdecimal() or int(told) == 0:
+        raise UsageError(
+            f"{VARIABLE} is {told!r}", expected="a number of workers, 1 or more", remedy="correct or unset it"
+        )
+    return int(told)
 
 
 def machine_wide() -> Path:
