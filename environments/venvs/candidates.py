@@ -11,6 +11,7 @@ import re
 import subprocess
 import tempfile
 import zipfile
+import zlib
 from email.parser import HeaderParser
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,8 +58,9 @@ def _from_release(what: str, releases: tuple[Release, ...]) -> Candidate:
     try:
         release = known[str(Version(what))]
     except (InvalidVersion, KeyError):
+        shown = _without_credentials(what)
         raise CandidateError(
-            f"--sdk {what}: no such release, wheel, folder or git reference{nearest(what, known)}",
+            f"--sdk {shown}: no such release, wheel, folder or git reference{nearest(what, known)}",
             expected="a release (1.0.0), a wheel (dist/honeyhive-….whl), a folder, or git+URL[@REF]",
             remedy="check the spelling; for a release of today run `nox -s releases` first",
         ) from None
@@ -76,9 +78,9 @@ def _from_wheel(wheel: Path, origin: str) -> Candidate:
         name, version, _, _ = parse_wheel_filename(wheel.name)
         data = wheel.read_bytes()
         with zipfile.ZipFile(wheel) as archive:
-            inside = next(entry for entry in archive.namelist() if entry.endswith(".dist-info/METADATA"))
-            metadata = HeaderParser().parsestr(archive.read(inside).decode())
-    except (InvalidWheelFilename, OSError, zipfile.BadZipFile, StopIteration) as error:
+            inside = next((entry for entry in archive.namelist() if entry.endswith(".dist-info/METADATA")), "METADATA")
+            metadata = HeaderParser().parsestr(archive.read(inside).decode(errors="replace"))
+    except (InvalidWheelFilename, OSError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise CandidateError(
             f"--sdk {wheel.name} is no wheel that can be read: {error}", remedy="name a .whl file that exists"
         ) from None
@@ -109,19 +111,25 @@ def _built(folder: Path, scratch: Path) -> Path:
 
 
 def _fetched(reference: str, scratch: Path) -> Path:
-    # The @ of a reference stands behind the last slash; one before it belongs to ssh://git@host/…
-    slash = reference.rfind("/")
-    name, at, ref = reference[slash:].partition("@")
-    url = reference[:slash] + name
+    url, ref = _parted(reference)
     print(f"fetching {_without_credentials(url)} …", flush=True)
     _git("clone", "--quiet", url, "source", cwd=scratch)
-    if at:
+    if ref:
         _git("checkout", "--quiet", ref, cwd=scratch / "source")
     return scratch / "source"
 
 
+def _parted(reference: str) -> tuple[str, str]:
+    """Part URL@REF. A reference may hold slashes; an @ before the path belongs to the host."""
+    begin, _, path = reference.rpartition("://")
+    host, slash, path = path.partition("/")
+    path, _, ref = path.partition("@")
+    return f"{begin}://{host}{slash}{path}" if begin else f"{host}{slash}{path}", ref
+
+
 def _without_credentials(url: str) -> str:
-    return re.sub(r"://[^/@]*@", "://", url)
+    # A password may hold an @ itself.
+    return re.sub(r"://[^/\s]*@", "://", url)
 
 
 def _git(*arguments: str, cwd: Path) -> None:
