@@ -148,11 +148,10 @@ def command(python: Path, workers: int, test_limit_s: int, arguments: Sequence[s
     """Return pytest's command line: the whole suite, or the tests that `arguments` name."""
     plugins = [word for name in PLUGINS for word in ("-p", f"environments.inside.{name}")]
     # One worker more than none costs an import of the SDK and gains nothing: 1 means no workers, in this process.
+    # There pytest would name each file by its way from a folder that nobody knows: a dot for each test is enough.
     # A worker that crashed is not replaced: xdist would run the test that killed it again, and that one as well.
-    xdist = ["--dist", "loadgroup", "--max-worker-restart=0"]
-    parallel = ["-n", str(workers), *xdist] if workers > 1 else ["-p", "no:xdist"]
-    if any(argument.startswith(("-n", "--numprocesses")) for argument in arguments):
-        parallel = xdist
+    xdist = ["-n", str(workers), "--dist", "loadgroup", "--max-worker-restart=0"]
+    parallel = xdist if workers > 1 else ["-p", "no:xdist", "-q"]
     located = [_located(argument) for argument in arguments]
     paths = [path for path, _ in located if path is not None]
     # A test's id is its path from here: for tests from elsewhere, from the folder that holds them all.

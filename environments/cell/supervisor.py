@@ -51,6 +51,8 @@ class Order:
     cell: Cell
     run_id: str
     arguments: tuple[str, ...]
+    # None: as many as the budget gives.
+    workers: int | None
     time_limit_s: float
     test_time_limit_s: int
 
@@ -162,7 +164,7 @@ class Supervisor:
         self._log.scrub_with(Scrubber(profile.secrets()))
         interpreter = await interpreters.found(cell.python, space.lifeline, self._log.say)
         async with contextlib.AsyncExitStack() as cleanup:
-            leased = await budget.lease(budget.wanted(), self._log.say)
+            leased = await budget.lease(self._order.workers or budget.wanted(), self._log.say)
             cleanup.callback(leased.release)
             _beside(self._watch_time(), cleanup)
             recipe = build.Recipe(interpreter, cell.sdk)
@@ -172,7 +174,7 @@ class Supervisor:
                 cleanup.push_async_callback(service.stop)
                 _beside(self._watch_service(service), cleanup)
             python = await installing
-            workers = len(leased.locks)
+            workers = self._order.workers or len(leased.locks)
             self._record = replace(self._record, base_url=reached.base_url, workers=workers)
             self._write_target(profile, reached, space)
             await self._test(python, workers, reached, space)
@@ -297,7 +299,7 @@ def _ordered(argv: list[str]) -> Order:
     parser.add_argument("--time-limit-s", type=float)
     own, _, rest = _split(argv)
     arguments = parser.parse_args(own)
-    what, rest = _sdk(rest)
+    what, workers, rest = _ours(rest)
     matrix = project.load_matrix()
     cell = matrix.find_cell(arguments.cell)
     if what is not None:
@@ -308,7 +310,7 @@ def _ordered(argv: list[str]) -> Order:
             )
         cell = matrix.cell(cell.python, candidates.find(what, matrix), cell.environment)
     limit = matrix.limits.cell_time_limit_s if arguments.time_limit_s is None else arguments.time_limit_s
-    return Order(cell, lineage.run_id(), tuple(rest), limit, matrix.limits.test_time_limit_s)
+    return Order(cell, lineage.run_id(), tuple(rest), workers, limit, matrix.limits.test_time_limit_s)
 
 
 def _split(argv: list[str]) -> tuple[list[str], str, list[str]]:
@@ -318,12 +320,18 @@ def _split(argv: list[str]) -> tuple[list[str], str, list[str]]:
     return argv[:at], "--", argv[at + 1 :]
 
 
-def _sdk(arguments: list[str]) -> tuple[str | None, list[str]]:
-    """Take `--sdk WHAT` out of what goes to pytest."""
+def _ours(arguments: list[str]) -> tuple[str | None, int | None, list[str]]:
+    """Take out of what goes to pytest what is ours: `--sdk WHAT`, and the `-n N` that xdist would take."""
     parser = argparse.ArgumentParser(prog="nox -s … --", add_help=False, allow_abbrev=False)
     parser.add_argument("--sdk", metavar="WHAT")
+    parser.add_argument("-n", "--numprocesses", metavar="N", type=_workers)
     known, rest = parser.parse_known_args(arguments)
-    return known.sdk, rest
+    return known.sdk, known.numprocesses, rest
+
+
+def _workers(text: str) -> int:
+    """Read xdist's words for a number of workers; none at all is this one process."""
+    return budget.cores() if text in ("auto", "logical") else max(1, int(text))
 
 
 @exit_on_error

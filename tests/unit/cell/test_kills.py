@@ -11,6 +11,7 @@ import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from tests.unit.conftest import CELL, until
@@ -66,23 +67,28 @@ KILLS = [
 COMMANDS = {
     "supervisor": "environments.cell.supervisor",
     "pytest": "-m pytest",
-    "worker": "exec(eval(sys.stdin.readline()))",
     "service": "environments.services.honeyhive",
 }
 
 
+def find_victim(victim: str, started: Started) -> int:
+    """Return the pid to kill; of the workers, the one whose test waits."""
+    if victim == "worker":
+        return psutil.Process(started.find("sleep 600")).ppid()
+    return started.find(COMMANDS[victim]) if victim in COMMANDS else started.process.pid
+
+
 def kill_and_look(kill: Kill, start: Callable[..., Started], suite: Callable[[str], str]) -> float:
     """Start a cell, kill, and return after how many seconds nothing of it was left; the record is checked."""
-    # The other tests of a killed worker go on in the others, as they should: so there is one.
+    # The tests of other workers go on, as they should, when one is killed: so there is one test then.
     tests = 1 if kill.victim == "worker" else 2
-    started = start("nox", "-s", CELL, "--", suite(WAITING.format(tests=tests)), "-n", str(tests))
+    started = start("nox", "-s", CELL, "--", suite(WAITING.format(tests=tests)), "-n", "2")
     until(
         lambda: sum(line == "sleep 600" for line in started.everyone().values()) == tests,
         "a waiting test in every worker",
         within=120,
     )
-    command = COMMANDS.get(kill.victim)
-    victim = started.process.pid if command is None else started.find(command)
+    victim = find_victim(kill.victim, started)
     send = os.killpg if kill.victim == "terminal" else os.kill
     send(victim, kill.signal)
     if kill.times > 1:

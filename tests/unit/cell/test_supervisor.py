@@ -294,7 +294,7 @@ def test_a_lone_session_of_nox_ends_with_the_cells_own_exit_code(start: Callable
 
 def test_ctrl_c_finishes_the_record(start: Callable[..., Started], suite: Suite) -> None:
     path = suite("import time\n\ndef test_waits(): time.sleep(600)")
-    started = start("nox", "-s", CELL, "--", path, "-n0")
+    started = start("nox", "-s", CELL, "--", path, "-n0", "-v")
     log = started.results / started.run_id / CELL / "log.txt"
     until(lambda: log.exists() and "test_made_up" in log.read_text(encoding="utf-8"), "the first test")
     os.killpg(started.process.pid, signal.SIGINT)

@@ -125,7 +125,7 @@ def test_in_a_terminal_a_live_board_shows_what_runs(start: Callable[..., Started
 def test_killing_a_run_leaves_nothing_running_and_no_false_record(
     start: Callable[..., Started], suite: Callable[[str], str], victim: str, number: signal.Signals
 ) -> None:
-    started = start(*MANY, "-j", "2", "--", suite(WAITING), "-n0")
+    started = start(*MANY, "-j", "2", "--", suite(WAITING), "-n0", "-v")
     logs = started.results / started.run_id
     until(
         lambda: any("test_made_up" in log.read_text() for log in logs.glob("*/log.txt")), "a waiting test", within=120
