@@ -8,6 +8,9 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
 from environments.errors import MatrixConfigError
 from environments.matrix import Matrix, Release, parse
 
@@ -27,19 +30,27 @@ def load_pyproject() -> dict[str, Any]:
     """Read pyproject.toml. Raises MatrixConfigError where it is no TOML."""
     try:
         return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
+    except OSError as error:
+        raise MatrixConfigError(
+            f"pyproject.toml cannot be read: {error}", remedy="restore it from version control"
+        ) from None
+    except ValueError as error:  # no TOML, or no UTF-8
         raise MatrixConfigError(f"pyproject.toml is no TOML: {error}", remedy="correct it") from None
 
 
 def load_releases() -> tuple[Release, ...]:
     """Read the releases of the SDK. Raises MatrixConfigError where the file is not as `nox -s releases` writes it."""
     try:
-        return tuple(Release(**entry) for entry in json.loads(RELEASES.read_text(encoding="utf-8")))
+        releases = tuple(Release(**entry) for entry in json.loads(RELEASES.read_text(encoding="utf-8")))
+        for release in releases:
+            Version(release.version)
+            SpecifierSet(release.requires_python)
     except (OSError, ValueError, TypeError) as error:
         raise MatrixConfigError(
             f"environments/releases.json cannot be read: {error}",
             remedy="restore it from version control, or run `nox -s releases`",
         ) from None
+    return releases
 
 
 def load_matrix() -> Matrix:

@@ -18,10 +18,11 @@ from environments.matrix import Release
 
 # The Simple API as JSON (PEP 691), whose `upload-time` came with PEP 700.
 DEFAULT_INDEX = "https://pypi.org/simple"
+_UNCHANGED = "check the network and try again; environments/releases.json is unchanged"
 ACCEPT = "application/vnd.pypi.simple.v1+json"
 
 
-def fetch() -> dict[str, Any]:
+def fetch() -> Any:  # noqa: ANN401 - JSON
     """Ask the package index for every file of honeyhive. Raises IndexUnreachable."""
     import httpx
 
@@ -32,37 +33,43 @@ def fetch() -> dict[str, Any]:
         answer.raise_for_status()
         page = answer.json()
     except (httpx.HTTPError, ValueError) as error:
+        # httpx names the URL with the credentials that an index may have in it.
+        told = str(error).replace(httpx.URL(index).userinfo.decode() + "@", "")
         raise IndexUnreachable(
-            f"the package index did not list the releases of honeyhive: {error}",
-            remedy="check the network and try again; environments/releases.json is unchanged",
+            f"the package index did not list the releases of honeyhive: {told}", remedy=_UNCHANGED
         ) from None
-    if not isinstance(page, dict) or "files" not in page:
-        raise IndexUnreachable(
-            "the package index answered something that is no list of files", remedy="try again later"
-        )
     return page
 
 
-def parse_index(page: dict[str, Any]) -> tuple[Release, ...]:
-    """Turn an index page into releases, oldest first: those from 1.0.0 on that have a wheel."""
-    found = []
-    for file in page["files"]:
-        try:
-            _, version, _, _ = parse_wheel_filename(file["filename"])
-        except InvalidWheelFilename:
-            continue
-        if version >= Version("1.0.0"):
-            found.append(
-                Release(
-                    version=str(version),
-                    requires_python=file.get("requires-python") or ">=3.11",
-                    # Microseconds differ between mirrors of the index.
-                    uploaded=str(file["upload-time"])[:19] + "Z",
-                    yanked=bool(file.get("yanked")),
-                    sha256=file["hashes"]["sha256"],
-                )
-            )
+def parse_index(page: Any) -> tuple[Release, ...]:  # noqa: ANN401 - JSON
+    """Turn an index page into releases, oldest first: those from 1.0.0 on that have a wheel. Raises IndexUnreachable."""
+    try:
+        found = [release for file in page["files"] if (release := _release(file)) is not None]
+    except (KeyError, TypeError) as error:
+        lacks = f": it lacks {error}" if isinstance(error, KeyError) else ""
+        raise IndexUnreachable(
+            f"the package index answered something that is no list of files{lacks}", remedy=_UNCHANGED
+        ) from None
+    if not found:
+        raise IndexUnreachable("the package index lists no wheel of honeyhive from 1.0.0 on", remedy=_UNCHANGED)
     return tuple(sorted(found, key=lambda release: Version(release.version)))
+
+
+def _release(file: dict[str, Any]) -> Release | None:
+    try:
+        _, version, _, _ = parse_wheel_filename(file["filename"])
+    except InvalidWheelFilename:
+        return None
+    if version < Version("1.0.0"):
+        return None
+    return Release(
+        version=str(version),
+        requires_python=file.get("requires-python") or ">=3.11",
+        # Microseconds differ between mirrors of the index.
+        uploaded=str(file["upload-time"])[:19] + "Z",
+        yanked=bool(file.get("yanked")),
+        sha256=file["hashes"]["sha256"],
+    )
 
 
 def render(releases: tuple[Release, ...]) -> str:

@@ -61,7 +61,7 @@ KILLS = [
     Kill("supervisor", signal.SIGKILL, "crashed", "the cell did not end: its supervisor was killed"),
     Kill("supervisor", signal.SIGTERM, "crashed", "interrupted by SIGTERM, during "),
     Kill("pytest", signal.SIGKILL, "crashed", "pytest ended with -9"),
-    Kill("worker", signal.SIGKILL, "failed", "pytest ended with 1"),
+    Kill("worker", signal.SIGKILL, "failed", "test_made_up.py::test_waits[0] error"),
     Kill("service", signal.SIGKILL, "crashed", "the service honeyhive was killed by SIGKILL, during "),
 ]
 COMMANDS = {
