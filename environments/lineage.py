@@ -5,7 +5,6 @@ A child that must not outlive its starter follows the starter's lifeline; nox is
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import os
 import secrets
@@ -28,6 +27,8 @@ def run_id() -> str:
 
 async def starter_gone() -> str:
     """Wait until the parent process or the outermost nox is gone, and say which."""
+    import asyncio  # not above: the noxfile, imported again for every parallel cell, needs the rest of this alone
+
     parent = os.getppid()
     root = int(os.environ.get(ROOT_VARIABLE, parent))
     while True:

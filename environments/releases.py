@@ -42,7 +42,10 @@ def fetch() -> Any:  # noqa: ANN401 - JSON
 
 
 def parse_index(page: Any) -> tuple[Release, ...]:  # noqa: ANN401 - JSON
-    """Turn an index page into releases, oldest first: those from 1.0.0 on that have a wheel. Raises IndexUnreachable."""
+    """Turn an index page into releases, oldest first: those from 1.0.0 on that have a wheel.
+
+    Raises IndexUnreachable.
+    """
     try:
         found = [release for file in page["files"] if (release := _release(file)) is not None]
     except (KeyError, TypeError) as error:
