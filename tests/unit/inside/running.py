@@ -58,6 +58,8 @@ class Inside:
             "PYTHONPATH": str(self.path),
             fence.VARIABLE: str(self.folder / "fence.json"),
             stacks.VARIABLE: str(self.stacks),
+            # A cell has few plugins; this venv has more, and loading them takes most of a small run.
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         }
 
     @property
@@ -150,7 +152,7 @@ class Inside:
             (self.suite / "conftest.py").write_text(textwrap.dedent(conftest), encoding="utf-8")
         named = [word for plugin in plugins for word in ("-p", f"environments.inside.{plugin}")]
         ini = ["-c", project.SUITE / "pytest.toml", "--rootdir", self.suite]
-        return self.run(sys.executable, "-m", "pytest", *ini, *named, *(arguments or ("-p", "no:xdist")), self.suite)
+        return self.run(sys.executable, "-m", "pytest", *ini, *named, *arguments, self.suite)
 
     # ---- What they left behind ----
 

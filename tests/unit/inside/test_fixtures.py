@@ -39,9 +39,9 @@ def test_what_a_test_creates_is_named_after_the_run_and_the_test(inside: Inside)
         @pytest.mark.parametrize("word", ["Ä b/c", "Ä b/d"])
         def test_one(resource_name, word): print(resource_name)
         """,
-        *("-s", "-q", "-p", "no:xdist"),
+        *("-s", "-q"),
     )
-    ended = inside.pytest((inside.suite / "test_it.py").read_text(), "-s", "-q", "-p", "no:xdist")
+    ended = inside.pytest((inside.suite / "test_it.py").read_text(), "-s", "-q")
 
     names = re.findall(r"hh-matrix-run-1\S*", ended.out)
     assert len(set(names)) == 2

@@ -51,8 +51,8 @@ OUTCOMES = {
     "test_says_so_itself": {"setup": "passed", "call": "known-defect", "teardown": "passed"},
     "test_of_another_sdk": {"setup": "not-applicable", "teardown": "passed"},
 }
-ALONE = ("-p", "no:xdist")
-WORKERS = ("-n", "2", "--dist", "loadgroup", "--max-worker-restart=0")
+ALONE: tuple[str, ...] = ()
+WORKERS = ("-p", "xdist", "-n", "2", "--dist", "loadgroup", "--max-worker-restart=0")
 
 
 @pytest.fixture(scope="module", params=[ALONE, WORKERS], ids=["alone", "workers"])
