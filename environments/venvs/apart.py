@@ -36,4 +36,6 @@ async def run(module: str, told: str, lifeline_path: Path) -> str | None:
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-    return None if process.returncode == 0 else said.decode(errors="replace").strip()
+    if process.returncode == 0:
+        return None
+    return said.decode(errors="replace").strip() or f"it ended with {process.returncode} and said nothing"
