@@ -13,13 +13,12 @@ if TYPE_CHECKING:
 
 WAITING = """
 import os, sys, threading
-def waits_in_a_thread(): threading.Event().wait()
-def waits_in_main(): sys.stdin.readline()
+in_thread = threading.Event()
+def waits_in_a_thread(): in_thread.set(); threading.Event().wait()
+def waits_in_main(): print(os.getpid(), flush=True); sys.stdin.readline()
 threading.Thread(target=waits_in_a_thread, daemon=True).start()
-if "fork" in sys.argv and os.fork() == 0:
-    print(os.getpid(), flush=True)
-else:
-    print(os.getpid(), flush=True)
+in_thread.wait()
+if "fork" in sys.argv: os.fork()
 waits_in_main()
 print("alive", flush=True)
 """
