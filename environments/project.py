@@ -11,8 +11,9 @@ from typing import Any
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
+from environments.declaration import parse
 from environments.errors import MatrixConfigError
-from environments.matrix import Matrix, Release, parse
+from environments.matrix import Matrix, Release
 
 ROOT = Path(__file__).resolve().parent.parent
 RELEASES = ROOT / "environments" / "releases.json"

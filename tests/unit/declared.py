@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from environments.matrix import Matrix, Release, parse
+from environments.declaration import parse
+from environments.matrix import Matrix, Release
 
 RELEASES = ("1.0.0", "1.0.2", "1.1.0", "1.2.1")
 
