@@ -37,7 +37,7 @@ def find(what: str, matrix: Matrix) -> SdkLine | Candidate:
         if what in (line.name, line.version):
             return line
     path = Path(what).expanduser()
-    if what.startswith(_GIT) or path.is_dir():
+    if what.startswith(_GIT) or (what and path.is_dir()):
         with tempfile.TemporaryDirectory(prefix="candidate-") as scratch:
             folder = _fetched(what.removeprefix(_GIT), Path(scratch)) if what.startswith(_GIT) else path
             return _from_wheel(_built(folder, Path(scratch)), _without_credentials(what))
