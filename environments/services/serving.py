@@ -1,0 +1,80 @@
+"""One listening socket, served: the port is bound before anything is said, signals end it cleanly."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import signal
+import socket
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from environments.errors import ServiceFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from starlette.types import ASGIApp
+
+HOST = "127.0.0.1"
+# The SDK's exporter sends every 5 s over a kept connection and does not try again: never close it in between.
+_KEEP_ALIVE_S = 120
+_GRACE_S = 1
+
+
+def bound(port: int) -> socket.socket:
+    """Return a socket bound to a port of the loopback, or raise ServiceFailed."""
+    # asyncio turns off Nagle's algorithm only on sockets that say they are TCP; with it an answer may take 40 ms.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((HOST, port))
+    except OSError as error:
+        listener.close()
+        busy = error.errno == errno.EADDRINUSE
+        why = "it is in use" if busy else str(error.strerror)
+        raise ServiceFailed(
+            f"cannot listen on {HOST}:{port}: {why}",
+            remedy="choose another port with --port, or 0 for a free one",
+        ) from None
+    return listener
+
+
+def serve_on(listener: socket.socket, app: ASGIApp, ready: Callable[[str], None]) -> None:
+    """Serve until a signal says stop. `ready` is called with the URL once it answers."""
+    settings = uvicorn.Config(
+        app,
+        http="h11",
+        loop="asyncio",
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+    url = f"http://{HOST}:{listener.getsockname()[1]}"
+    asyncio.run(_Server(settings, lambda: ready(url)).serve(sockets=[listener]))
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, with a word when it answers, and signals that end it with success rather than by the signal."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._announce()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        yield
