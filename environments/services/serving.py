@@ -1,9 +1,10 @@
-"""One listening socket, served: the port is bound before anything is said, signals end it cleanly."""
+"""Listening sockets, served: every port is bound before anything is said, signals end it cleanly."""
 
 from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import signal
 import socket
 from contextlib import contextmanager
@@ -14,9 +15,9 @@ import uvicorn
 from environments.errors import ServiceFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
-    from starlette.types import ASGIApp
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 HOST = "127.0.0.1"
 # The SDK's exporter sends every 5 s over a kept connection and does not try again: never close it in between.
@@ -42,10 +43,16 @@ def bound(port: int) -> socket.socket:
     return listener
 
 
-def serve_on(listener: socket.socket, app: ASGIApp, ready: Callable[[str], None]) -> None:
-    """Serve until a signal says stop. `ready` is called with the URL once it answers."""
+def serve_on(sites: Mapping[socket.socket, ASGIApp], ready: Callable[[tuple[str, ...]], None]) -> None:
+    """Serve each socket its application until a signal says stop. `ready` gets their URLs once they answer."""
+    ports = {listener.getsockname()[1]: app for listener, app in sites.items()}
+
+    async def by_port(scope: Scope, receive: Receive, send: Send) -> None:
+        await ports[scope["server"][1]](scope, receive, send)
+
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
     settings = uvicorn.Config(
-        app,
+        by_port if len(ports) > 1 else next(iter(ports.values())),
         http="h11",
         loop="asyncio",
         ws="none",
@@ -57,8 +64,13 @@ def serve_on(listener: socket.socket, app: ASGIApp, ready: Callable[[str], None]
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_GRACE_S,
     )
-    url = f"http://{HOST}:{listener.getsockname()[1]}"
-    asyncio.run(_Server(settings, lambda: ready(url)).serve(sockets=[listener]))
+    urls = tuple(f"http://{HOST}:{port}" for port in ports)
+    asyncio.run(_Server(settings, lambda: ready(urls)).serve(sockets=list(sites)))
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    # An answer that is cut on purpose ends this way.
+    return record.getMessage() != "ASGI callable returned without completing response."
 
 
 class _Server(uvicorn.Server):

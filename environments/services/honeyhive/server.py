@@ -42,7 +42,7 @@ def serve(config: Config, ready: Callable[[str], None]) -> None:
         listener = stack.enter_context(closing(bound(config.port)))
         store = stack.enter_context(closing(_opened(folder)))
         app = create_app(store, Keys.of(config.projects), body_limit=config.body_limit)
-        serve_on(listener, app, ready)
+        serve_on({listener: app}, lambda urls: ready(urls[0]))
 
 
 @contextmanager
