@@ -133,7 +133,7 @@ class _App:
 
 
 def _family(path: str, headers: Headers) -> Family:
-    """Tell who asks: by the path, or, where both families have it, by the headers that only Anthropic's clients send."""
+    """Tell who asks: by the path; where both families have it, by the headers that only Anthropic's clients send."""
     if path in _OPENAI:
         return OPENAI
     asks_anthropic = path.startswith("/v1/messages") or "x-api-key" in headers or _VERSION in headers
