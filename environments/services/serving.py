@@ -25,8 +25,8 @@ _KEEP_ALIVE_S = 120
 _GRACE_S = 1
 
 
-def bound(port: int) -> socket.socket:
-    """Return a socket bound to a port of the loopback, or raise ServiceFailed."""
+def bound(port: int, option: str = "--port") -> socket.socket:
+    """Return a socket bound to a port of the loopback, or raise ServiceFailed; `option` is what chose the port."""
     # asyncio turns off Nagle's algorithm only on sockets that say they are TCP; with it an answer may take 40 ms.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
@@ -38,7 +38,7 @@ def bound(port: int) -> socket.socket:
         why = "it is in use" if busy else str(error.strerror)
         raise ServiceFailed(
             f"cannot listen on {HOST}:{port}: {why}",
-            remedy="choose another port with --port, or 0 for a free one",
+            remedy=f"choose another port with {option}, or 0 for a free one",
         ) from None
     return listener
 

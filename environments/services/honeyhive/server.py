@@ -32,17 +32,28 @@ class Config:
     port: int = 0
     data_dir: Path | None = None
     body_limit: int = bodies.DEFAULT_LIMIT
+    # Where the LLM service is served beside it; None: nowhere.
+    llm_port: int | None = None
 
 
-def serve(config: Config, ready: Callable[[str], None]) -> None:
-    """Serve until a signal says stop. `ready` is called with the URL once it answers."""
+def serve(config: Config, ready: Callable[[tuple[str, ...]], None]) -> None:
+    """Serve until a signal says stop. `ready` is called with the URL, and the LLM service's, once they answer.
+
+    The LLM service is a second socket of this process: one start, one end, and both ports are known to be free before
+    anything is said. A cell, which needs them independent of one another, has a process for each.
+    """
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     with ExitStack() as stack:
         folder = stack.enter_context(_folder(config.data_dir))
         listener = stack.enter_context(closing(bound(config.port)))
         store = stack.enter_context(closing(_opened(folder)))
         app = create_app(store, Keys.of(config.projects), body_limit=config.body_limit)
-        serve_on({listener: app}, lambda urls: ready(urls[0]))
+        sites = {listener: app}
+        if config.llm_port is not None:
+            from environments.services.llm.app import create_app as create_llm_app
+
+            sites[stack.enter_context(closing(bound(config.llm_port, "--llm-port")))] = create_llm_app()
+        serve_on(sites, ready)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ Parameters follow the name as in a URL: `fail/429?retry_after=2&times=1`.
     times=N               only the first N attempts fail, as the SDKs count them in `x-stainless-retry-count`; so it is
                           the request that says, and a client that does not count is failed each time
     after=N               a stream has sent N events before its fault (of `fail`: it begins with 200 and has an error
-                          event); without it `fail` answers with its status, `malformed` sends 1 event, `cut` 3
+                          event); without it `fail` answers with its status, `malformed` sends 2, `cut` 3
     first=SECONDS         how long the first byte is waited for (default 1, at most 60)
     between=SECONDS       how long each later event of a stream is waited for (default 0, at most 5)
 
@@ -88,7 +88,7 @@ class Behaviour:
 
 
 ORDINARY = Behaviour()
-_AFTER = {Fault.MALFORMED: 1, Fault.CUT: 3}
+_AFTER = {Fault.MALFORMED: 2, Fault.CUT: 3}
 _PARAMETERS = {
     "fail": {"retry_after": _NUMBER, "times": _WHOLE, "after": _WHOLE},
     "malformed": {"times": _WHOLE, "after": _WHOLE},
