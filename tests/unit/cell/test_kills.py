@@ -62,12 +62,14 @@ KILLS = [
     Kill("pytest", signal.SIGKILL, "crashed", "pytest ended with -9"),
     Kill("worker", signal.SIGKILL, "failed", "pytest ended with 1"),
     Kill("service", signal.SIGKILL, "crashed", "the service honeyhive was killed by SIGKILL, during "),
+    Kill("llm", signal.SIGKILL, "crashed", "the service llm was killed by SIGKILL, during "),
 ]
 COMMANDS = {
     "supervisor": "environments.cell.supervisor",
     "pytest": "-m pytest",
     "worker": "exec(eval(sys.stdin.readline()))",
     "service": "environments.services.honeyhive",
+    "llm": "environments.services.llm",
 }
 
 
