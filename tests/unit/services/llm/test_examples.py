@@ -100,9 +100,6 @@ def test_what_is_made(schema: JsonObject, value: object) -> None:
 
 
 _ENDLESS = {"properties": {"a": {"$ref": "#"}}, "required": ["a"]}
-    "$ref": "#/$defs/a",
-    "$defs": {"a": {"type": "object", "required": ["a"], "properties": {"a": {"$ref": "#"}}}},
-}
 _WIDE = {
     "$defs": {
         str(level): {"properties": {str(n): {"$ref": f"#/$defs/{level + 1}"} for n in range(10)}} for level in range(9)
