@@ -127,7 +127,7 @@ def plan(session: nox.Session) -> None:
 
 @nox.session(default=False, venv_backend="none")
 def serve(session: nox.Session) -> None:
-    """Serve the embedded HoneyHive service: -- [--port P] [--api-key K] [--project NAME] [--data-dir D]."""
+    """Serve the embedded services: -- [--port P] [--api-key K] [--project NAME] [--data-dir D] [--llm-port P]."""
     hand_over(session, "environments.services.honeyhive", *session.posargs)
 
 

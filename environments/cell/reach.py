@@ -15,7 +15,7 @@ from environments.matrix import Environment
 from environments.services import process
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     from environments.cell.suite import Workspace
     from environments.profiles import Profile
@@ -24,6 +24,7 @@ KEY = "MATRIX_API_KEY"
 OTHER_KEY = "MATRIX_OTHER_API_KEY"
 _PROJECT = "integration-test-project"
 _OTHER_PROJECT = "integration-test-other-project"
+_LLM = process.ServiceSpec("llm", "environments.services.llm", {"port": 0})
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Reached:
     keys: Mapping[str, str]
     pairs: frozenset[tuple[str, int]]
     services: tuple[process.RunningService, ...]
+    llm_url: str | None
 
 
 async def reach(profile: Profile, space: Workspace, say: Callable[[str], None]) -> Reached:
@@ -45,7 +47,7 @@ async def reach(profile: Profile, space: Workspace, say: Callable[[str], None]) 
             f"{profile.environment} cells cannot run yet: they reach their environment through the gateway only",
             remedy="run the development cell of the same name",
         )
-    return await _embedded(space, say) if profile.embedded else await _own_server(profile, say)
+    return await _embedded(space, say) if profile.embedded else await _own_server(profile, space, say)
 
 
 async def _embedded(space: Workspace, say: Callable[[str], None]) -> Reached:
@@ -58,13 +60,17 @@ async def _embedded(space: Workspace, say: Callable[[str], None]) -> Reached:
         "projects": [{"name": name, "keys": [keys[variable]]} for variable, name in projects.items()],
     }
     spec = process.ServiceSpec("honeyhive", "environments.services.honeyhive", config)
-    service = await process.start(spec, space.lifeline, space.service_log)
-    say(f"the embedded service answers at {service.url}")
+    service, llm = await _together(
+        process.start(spec, space.lifeline, space.service_log),
+        process.start(_LLM, space.lifeline, space.llm_log),
+    )
+    say(f"the embedded service answers at {service.url}, the LLM service at {llm.url}")
     own, other = (Project(name, variable) for variable, name in projects.items())
-    return Reached(service.url, own, other, keys, frozenset({_pair(service.url)}), (service,))
+    pairs = frozenset({_pair(service.url), _pair(llm.url)})
+    return Reached(service.url, own, other, keys, pairs, (service, llm), llm.url)
 
 
-async def _own_server(profile: Profile, say: Callable[[str], None]) -> Reached:
+async def _own_server(profile: Profile, space: Workspace, say: Callable[[str], None]) -> Reached:
     assert profile.base_url is not None  # else it were embedded
     assert profile.api_key is not None  # the profile insists on one
     host, port = _pair(profile.base_url)
@@ -75,11 +81,24 @@ async def _own_server(profile: Profile, say: Callable[[str], None]) -> Reached:
             f"the host of HH_DEV_BASE_URL, {host}, has no address: {error.strerror}",
             remedy="check the name, and that this machine can resolve it",
         ) from None
-    say(f"using the development server at {profile.base_url}")
+    llm = await process.start(_LLM, space.lifeline, space.llm_log)
+    say(f"using the development server at {profile.base_url}, and the LLM service at {llm.url}")
     # The name is checked when it is resolved, the addresses when they are connected to.
     pairs = frozenset({(host, port), *((str(address[4][0]), port) for address in found)})
     keys = {KEY: profile.api_key.get_secret_value()}
-    return Reached(profile.base_url, Project(profile.project, KEY), None, keys, pairs, ())
+    project = Project(profile.project, KEY)
+    return Reached(profile.base_url, project, None, keys, pairs | {_pair(llm.url)}, (llm,), llm.url)
+
+
+async def _together(*starting: Coroutine[None, None, process.RunningService]) -> tuple[process.RunningService, ...]:
+    """Start services at the same time: all of them, or none and the first error."""
+    started = await asyncio.gather(*starting, return_exceptions=True)
+    running = tuple(each for each in started if isinstance(each, process.RunningService))
+    for error in started:
+        if isinstance(error, BaseException):
+            await asyncio.gather(*(service.stop() for service in running))
+            raise error
+    return running
 
 
 def _pair(url: str) -> tuple[str, int]:

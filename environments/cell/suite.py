@@ -78,6 +78,10 @@ class Workspace:
     def service_log(self) -> Path:
         return self.folder / "service.txt"
 
+    @property
+    def llm_log(self) -> Path:
+        return self.folder / "llm.txt"
+
     def lines(self, file: Path) -> list[str]:
         """Return the lines of a file that processes of the cell may have written."""
         return file.read_text(encoding="utf-8").splitlines() if file.exists() else []

@@ -198,6 +198,7 @@ class Supervisor:
             timeout_s=profile.timeout,
             run_name=f"hh-matrix-{self._order.run_id}",
             ledger=str(space.ledger),
+            llm_url=reached.llm_url,
         ).write(space.target)
 
     def _gather_evidence(self, space: suite.Workspace) -> None:

@@ -40,6 +40,8 @@ class Target:
     timeout_s: float
     run_name: str
     ledger: str = field(repr=False)
+    # The LLM service, without a trailing slash or `/v1`; None where the environment has none.
+    llm_url: str | None = None
 
     @property
     def api_key(self) -> str:

@@ -37,6 +37,7 @@ class Capability(StrEnum):
 
     SECOND_PROJECT = "second-project"  # a key to another project can be had, to prove that projects are apart
     DELETE = "delete"  # what was created can be deleted for good
+    LLM = "llm"  # the LLM service is there to be called
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +182,8 @@ class Development(Profile):
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        """Of the embedded service everything is known; of a server of one's own, nothing."""
-        return frozenset(Capability) if self.embedded else frozenset()
+        """Of the embedded service everything is known; of a server of one's own, only what stands beside it."""
+        return frozenset(Capability) if self.embedded else frozenset({Capability.LLM})
 
     def _check(self) -> None:
         if self.base_url is not None and self.api_key is None:

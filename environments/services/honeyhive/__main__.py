@@ -1,4 +1,4 @@
-"""The command line: for a person `--port --api-key --project --data-dir`, for a supervisor `--config -`.
+"""The command line: for a person `--port --api-key --project --data-dir --llm-port`, for a supervisor `--config -`.
 
 For a supervisor: one line of JSON on stdin, `{"port": 0, "data_dir": "...", "projects": [{"name": "p", "keys":
 ["k"]}]}` (all but `projects` optional, `max_body_bytes` too), one line on stdout when it answers: `{"url": "..."}`.
@@ -48,6 +48,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--api-key", metavar="KEY", help="key to accept (default: a new one)")
     parser.add_argument("--project", metavar="NAME", default="development", help="its project (default: %(default)s)")
     parser.add_argument("--data-dir", metavar="FOLDER", type=Path, help="keep data here (default: nowhere)")
+    parser.add_argument(
+        "--llm-port", type=_port, metavar="PORT", help="serve the LLM service beside it (default: don't)"
+    )
     parser.add_argument("--config", choices=["-"], help="read everything from one line of JSON on stdin")
     return parser
 
@@ -59,20 +62,23 @@ def _port(text: str) -> int:
     return port
 
 
-def _for_person(arguments: argparse.Namespace) -> tuple[Config, Callable[[str], None]]:
+def _for_person(arguments: argparse.Namespace) -> tuple[Config, Callable[[tuple[str, ...]], None]]:
     from environments.services.honeyhive.server import Config
 
     key = arguments.api_key or _KEY_PREFIX + secrets.token_urlsafe(24)
     project = arguments.project
 
-    def ready(url: str) -> None:
-        print(f"HoneyHive-compatible service ready at {url}  key: {key}  project: {project}", flush=True)
+    def ready(urls: tuple[str, ...]) -> None:
+        print(f"HoneyHive-compatible service ready at {urls[0]}  key: {key}  project: {project}", flush=True)
+        for url in urls[1:]:
+            print(f"LLM service ready at {url}/v1  key: any", flush=True)
 
-    return Config(((project, (key,)),), arguments.port, arguments.data_dir), ready
+    projects = ((project, (key,)),)
+    return Config(projects, arguments.port, arguments.data_dir, llm_port=arguments.llm_port), ready
 
 
-def _for_supervisor() -> tuple[Config, Callable[[str], None]]:
-    return _config(sys.stdin.readline()), lambda url: print(json.dumps({"url": url}), flush=True)
+def _for_supervisor() -> tuple[Config, Callable[[tuple[str, ...]], None]]:
+    return _config(sys.stdin.readline()), lambda urls: print(json.dumps({"url": urls[0]}), flush=True)
 
 
 def _config(line: str) -> Config:

@@ -157,6 +157,37 @@ def test_the_cells_environment_is_built_from_nothing(run_cell: Run, suite: Suite
     assert run_cell(suite(source), "-n0", **bare).status == 0
 
 
+LLM = """
+    import json, urllib.request
+    import honeyhive
+
+    def test_asks(target):
+        body = {"model": "deterministic/default/default", "messages": [{"role": "user", "content": "Rate this"}]}
+        asked = urllib.request.Request(
+            f"{target.llm_url}/v1/chat/completions",
+            json.dumps(body).encode(),
+            {"Content-Type": "application/json", "Authorization": "Bearer any"},
+        )
+        answered = json.load(urllib.request.urlopen(asked))
+        assert answered["choices"][0]["message"]["content"] == "This is a mock explanation. Rating: [[5]]"
+"""
+
+
+def test_a_cells_tests_are_told_of_an_llm_service_behind_the_fence(run_cell: Run, suite: Suite) -> None:
+    ended = run_cell(suite(LLM), "-n0")
+    assert ended.status == 0, ended
+    assert not ended.record["breaches"]
+
+
+def test_a_cell_on_a_server_of_ones_own_has_an_llm_service_too(
+    run_cell: Run, suite: Suite, own_server: tuple[str, str]
+) -> None:
+    url, key = own_server
+    ended = run_cell(suite(LLM), "-n0", HH_DEV_BASE_URL=url, HH_DEV_API_KEY=key, HH_DEV_PROJECT="mine")
+    assert ended.status == 0, ended
+    assert ended.record["base_url"] == url
+
+
 def test_every_way_past_the_fence_is_a_breach_named_by_its_test(run_cell: Run, suite: Suite) -> None:
     """The SDK's default address is production's, and it swallows every error of getting there."""
     source = """

@@ -67,6 +67,27 @@ def test_a_person_chooses_port_key_project_and_folder(tmp_path: Path) -> None:
         assert folder.is_dir()
 
 
+def test_the_llm_service_comes_up_beside_it_where_a_person_says_so() -> None:
+    with started("--llm-port", "0") as process:
+        first = _READY.fullmatch(first_line(process))
+        second = re.fullmatch(r"LLM service ready at (http://127\.0\.0\.1:\d+)/v1  key: any\n", first_line(process))
+        assert first
+        assert second
+        headers = {"Authorization": f"Bearer {first.group(2)}"}
+        ours, theirs = (f"{ready.group(1)}/v1" for ready in (first, second))
+        assert httpx.get(f"{theirs}/models", headers=headers).json()["object"] == "list"
+        assert httpx.get(f"{ours}/models", headers=headers).status_code == 404
+        assert httpx.get(f"{ours}/projects", headers=headers).status_code == 200
+        assert httpx.get(f"{theirs}/projects", headers=headers).status_code == 404
+
+
+def test_a_busy_port_of_the_llm_service_is_an_error_before_anything_is_served() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        done = run("--llm-port", str(busy.getsockname()[1]))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "choose another port with --llm-port" in done.stderr
+
+
 def test_two_starts_mint_two_keys() -> None:
     keys = set()
     for _ in range(2):
