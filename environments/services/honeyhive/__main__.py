@@ -1,7 +1,8 @@
 """The command line: for a person `--port --api-key --project --data-dir`, for a supervisor `--config -`.
 
 For a supervisor: one line of JSON on stdin, `{"port": 0, "data_dir": "...", "projects": [{"name": "p", "keys":
-["k"]}]}` (all but `projects` optional, `max_body_bytes` too), one line on stdout when it answers: `{"url": "..."}`.
+["k"]}]}` (all but `projects` optional; `max_body_bytes`, `ingestion_lag_ms` and `"control": {"token": "..."}` too),
+one line on stdout when it answers: `{"url": "..."}`, with `control_url` beside it where there is a control token.
 Keys travel by stdin because a command line can be read by anyone on the machine.
 """
 
@@ -20,10 +21,11 @@ from environments.inside import lifeline
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from environments.services.honeyhive.server import Config
+    from environments.services.honeyhive.server import Config, Ready
 
 _KEY_PREFIX = "hh_"
-_CONFIG_KEYS = frozenset({"port", "data_dir", "projects", "max_body_bytes"})
+_CONFIG_KEYS = frozenset({"port", "data_dir", "projects", "max_body_bytes", "ingestion_lag_ms", "control"})
+_NUMBERS = {"max_body_bytes": "body_limit", "ingestion_lag_ms": "lag_ms"}
 _MAX_PORT = 65535
 
 
@@ -59,20 +61,24 @@ def _port(text: str) -> int:
     return port
 
 
-def _for_person(arguments: argparse.Namespace) -> tuple[Config, Callable[[str], None]]:
+def _for_person(arguments: argparse.Namespace) -> tuple[Config, Callable[[Ready], None]]:
     from environments.services.honeyhive.server import Config
 
     key = arguments.api_key or _KEY_PREFIX + secrets.token_urlsafe(24)
     project = arguments.project
 
-    def ready(url: str) -> None:
-        print(f"HoneyHive-compatible service ready at {url}  key: {key}  project: {project}", flush=True)
+    def ready(told: Ready) -> None:
+        print(f"HoneyHive-compatible service ready at {told.url}  key: {key}  project: {project}", flush=True)
 
     return Config(((project, (key,)),), arguments.port, arguments.data_dir), ready
 
 
-def _for_supervisor() -> tuple[Config, Callable[[str], None]]:
-    return _config(sys.stdin.readline()), lambda url: print(json.dumps({"url": url}), flush=True)
+def _for_supervisor() -> tuple[Config, Callable[[Ready], None]]:
+    return _config(sys.stdin.readline()), _tell
+
+
+def _tell(told: Ready) -> None:
+    print(json.dumps({"url": told.url, **({"control_url": told.control_url} if told.control_url else {})}), flush=True)
 
 
 def _config(line: str) -> Config:
@@ -85,7 +91,8 @@ def _config(line: str) -> Config:
         projects = tuple((_text(each["name"]), tuple(map(_text, each["keys"]))) for each in sent["projects"])
         port = _port(str(sent.get("port", 0)))
         data_dir = Path(sent["data_dir"]) if sent.get("data_dir") else None
-        limit = {"body_limit": int(sent["max_body_bytes"])} if "max_body_bytes" in sent else {}
+        limits = {field: int(sent[name]) for name, field in _NUMBERS.items() if name in sent}
+        token = _text(sent["control"]["token"]) if "control" in sent else ""
     except (ValueError, TypeError, KeyError, AttributeError, argparse.ArgumentTypeError):
         unknown, projects = [], ()
     if unknown or not projects:
@@ -96,7 +103,7 @@ def _config(line: str) -> Config:
             expected='one line of JSON: {"port": 0, "data_dir": "...", "projects": [{"name": "...", "keys": ["..."]}]}',
             remedy="see the head of environments/services/honeyhive/__main__.py",
         )
-    return Config(projects, port, data_dir, **limit)
+    return Config(projects, port, data_dir, **limits, control_token=token)
 
 
 def _text(value: object) -> str:

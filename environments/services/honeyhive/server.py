@@ -9,6 +9,7 @@ import signal
 import socket
 import sqlite3
 import sys
+import time
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,12 +21,16 @@ from filelock import FileLock, Timeout
 
 from environments.errors import ServiceFailed
 from environments.services.honeyhive import bodies
-from environments.services.honeyhive.app import create_app
+from environments.services.honeyhive.app import create_app, router
+from environments.services.honeyhive.control import Control
 from environments.services.honeyhive.keys import Keys
 from environments.services.honeyhive.store import Store
+from environments.services.honeyhive.visibility import DEFAULT_LAG_MS, Visibility
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 HOST = "127.0.0.1"
 # The SDK's exporter sends every 5 s over a kept connection and does not try again: never close it in between.
@@ -41,16 +46,32 @@ class Config:
     port: int = 0
     data_dir: Path | None = None
     body_limit: int = bodies.DEFAULT_LIMIT
+    lag_ms: int = DEFAULT_LAG_MS
+    # What opens the control endpoint; without one there is none.
+    control_token: str = field(default="", repr=False)
 
 
-def serve(config: Config, ready: Callable[[str], None]) -> None:
-    """Serve until a signal says stop. `ready` is called with the URL once it answers."""
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Where it answers."""
+
+    url: str
+    control_url: str = ""
+
+
+def serve(config: Config, ready: Callable[[Ready], None]) -> None:
+    """Serve until a signal says stop. `ready` is called once it answers."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     with ExitStack() as stack:
         folder = stack.enter_context(_folder(config.data_dir))
         listener = stack.enter_context(closing(_bound(config.port)))
-        store = stack.enter_context(closing(_opened(folder)))
-        app = create_app(store, Keys.of(config.projects), body_limit=config.body_limit)
+        listeners = [listener]
+        store = stack.enter_context(closing(_opened(folder, config.lag_ms)))
+        keys = Keys(store.database, config.projects, time.time_ns())
+        app = create_app(store, keys, body_limit=config.body_limit)
+        if config.control_token:
+            listeners.append(stack.enter_context(closing(_bound(0))))
+            app = _with_control(app, Control(config.control_token, keys, store.visibility), _port_of(listeners[1]))
         settings = uvicorn.Config(
             app,
             http="h11",
@@ -64,8 +85,25 @@ def serve(config: Config, ready: Callable[[str], None]) -> None:
             timeout_keep_alive=_KEEP_ALIVE_S,
             timeout_graceful_shutdown=_GRACE_S,
         )
-        url = f"http://{HOST}:{listener.getsockname()[1]}"
-        asyncio.run(_Server(settings, lambda: ready(url)).serve(sockets=[listener]))
+        told = Ready(*(f"http://{HOST}:{_port_of(each)}" for each in listeners))
+        asyncio.run(_Server(settings, lambda: ready(told)).serve(sockets=listeners))
+
+
+def _with_control(app: ASGIApp, control: Control, port: int) -> ASGIApp:
+    """Answer what comes to the control port by the control endpoint alone, and everything else by `app` alone."""
+    controlled = router(control.routes())
+
+    async def by_port(scope: Scope, receive: Receive, send: Send) -> None:
+        # The port that the socket is bound to, whatever the request says.
+        here = controlled if scope["server"][1] == port else app
+        await here(scope, receive, send)
+
+    return by_port
+
+
+def _port_of(listener: socket.socket) -> int:
+    port: int = listener.getsockname()[1]
+    return port
 
 
 class _Server(uvicorn.Server):
@@ -110,9 +148,9 @@ def _folder(wanted: Path | None) -> Iterator[Path]:
         ) from None
 
 
-def _opened(folder: Path) -> Store:
+def _opened(folder: Path, lag_ms: int) -> Store:
     try:
-        return Store(folder)
+        return Store(folder, Visibility(lag_ms))
     except sqlite3.Error as error:
         raise ServiceFailed(
             f"cannot open the database in {folder}: {error}",

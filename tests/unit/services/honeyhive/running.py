@@ -128,7 +128,7 @@ def span(name: str, session_id: str | None = None, having: Mapping[str, Value] =
 
 
 def config(**given: object) -> str:
-    return json.dumps({"projects": PROJECTS, "max_body_bytes": BODY_LIMIT, **given})
+    return json.dumps({"projects": PROJECTS, "max_body_bytes": BODY_LIMIT, "ingestion_lag_ms": 0, **given})
 
 
 @contextmanager
