@@ -196,6 +196,7 @@ class Supervisor:
             timeout_s=profile.timeout,
             run_name=f"hh-matrix-{self._order.run_id}",
             ledger=str(space.ledger),
+            control=reached.control,
         ).write(space.target)
 
     def _gather_evidence(self, space: suite.Workspace) -> None:

@@ -93,7 +93,12 @@ _OPTIONAL = {
     "func": TEXT,
     "groupBy": TEXT,
     "bucketing": TEXT,
-    "dateRange": either(sent({"relative": TEXT}, {}), sent({"$gte": _MOMENT, "$lte": _MOMENT}, {})),
+    # The SDK's models write a range without the `$` that they read. It is kept as it comes.
+    "dateRange": either(
+        sent({"relative": TEXT}, {}),
+        sent({"$gte": _MOMENT, "$lte": _MOMENT}, {}),
+        sent({"gte": _MOMENT, "lte": _MOMENT}, {}),
+    ),
     "query": listing(nullable(_CONDITION)),
     "owner_id": TEXT,
 }

@@ -166,7 +166,11 @@ def _chosen(call: Call, body: JsonObject) -> Iterator[JsonObject]:
 
 def _matching(call: Call, body: JsonObject) -> Iterator[JsonObject]:
     wanted = body.get("filters") or []
-    condition = filters.condition([wanted] if isinstance(wanted, dict) else wanted, body.get("dateRange"))
+    # The SDK's models write a range without the `$` that they read.
+    date_range = body.get("dateRange")
+    if isinstance(date_range, dict):
+        date_range = {f"${name.lstrip('$')}": value for name, value in date_range.items()}
+    condition = filters.condition([wanted] if isinstance(wanted, dict) else wanted, date_range)
     number, total = 1, 1
     while (number - 1) * filters.MAX_LIMIT < total:
         found = call.store.find(condition, filters.page(filters.MAX_LIMIT, number))
@@ -237,7 +241,7 @@ _BATCH = sent(
         "events": listing(ID),
         "mapping": MAPPING,
         "filters": either(FREE, listing(FREE)),
-        "dateRange": sent({}, {"$gte": TEXT, "$lte": TEXT}),
+        "dateRange": sent({}, {"$gte": TEXT, "$lte": TEXT, "gte": TEXT, "lte": TEXT}),
         "checkState": {"type": "object", "additionalProperties": BOOLEAN},
         "selectAll": BOOLEAN,
         "dataset_id": ID,
