@@ -6,6 +6,7 @@ to workers reads this file too.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
@@ -79,12 +80,17 @@ def other_project(target: Target, request: pytest.FixtureRequest) -> Tenant:
     return target.other_project
 
 
+@pytest.fixture(scope="session")
+def _readers() -> Iterator[contextlib.ExitStack]:
+    """Close readers at the very end: the cleanup of a test still needs them."""
+    with contextlib.ExitStack() as stack:
+        yield stack
+
+
 @pytest.fixture
-def other_server(target: Target, other_project: Tenant) -> Iterator[Server]:
+def other_server(target: Target, other_project: Tenant, _readers: contextlib.ExitStack) -> Server:
     """Read the other project, over plain HTTP."""
-    reader = Server(target.base_url, other_project, target.timeout_s)
-    yield reader
-    reader.close()
+    return _readers.enter_context(contextlib.closing(Server(target.base_url, other_project, target.timeout_s)))
 
 
 @pytest.fixture
