@@ -12,9 +12,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, QueryParams
 from starlette.routing import Route, Router
 
-from environments.services.honeyhive import bodies
-from environments.services.honeyhive.calls import Call, Incoming, answer
+from environments.services.honeyhive import bodies, openapi
+from environments.services.honeyhive.calls import Call, Incoming, answer, raw_answer
 from environments.services.honeyhive.http_errors import ApiError, error_response, not_found, translated
+from environments.services.honeyhive.json_types import dump
 from environments.services.honeyhive.routes import ROUTES, accepted_keys
 
 if TYPE_CHECKING:
@@ -48,7 +49,12 @@ def create_app(
         return run
 
     answerers = {route: keyed(route, handler) for route, handler in ROUTES.items()}
-    return router({("GET", "/healthz"): _healthy, **answerers}, clock, body_limit)
+    described = dump(openapi.document())
+    keyless: Mapping[tuple[str, str], Answerer] = {
+        ("GET", "/healthz"): _healthy,
+        ("GET", "/openapi.json"): lambda _incoming: raw_answer(described),
+    }
+    return router({**keyless, **answerers}, clock, body_limit)
 
 
 def router(
