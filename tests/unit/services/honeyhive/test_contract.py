@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -45,11 +45,11 @@ def minted(service: Service) -> Event:
     return service.mint("contract")
 
 
-def _hold(case: schemathesis.Case, service: Service, minted: Event) -> None:
+def _hold(case: schemathesis.Case[Any], service: Service, minted: Event) -> None:
     kind = "data_plane" if case.path.startswith(_DATA_PLANE) else "project"
     if "project_id" in case.path_parameters:
         case.path_parameters["project_id"] = minted["id"]
-    excluded = [CHECKS.get_one(name) for name in _NOT_CHECKED]
+    excluded: list[Any] = [CHECKS.get_one(name) for name in _NOT_CHECKED]
     if not isinstance(ROUTES[case.operation.method.upper(), case.path], Operation):
         # Sessions, events and spans are read in more shapes than their schemas describe.
         excluded.append(CHECKS.get_one("negative_data_rejection"))
@@ -64,7 +64,7 @@ def _hold(case: schemathesis.Case, service: Service, minted: Event) -> None:
 @_SCHEMA.parametrize()
 @_BOUNDED
 def test_made_up_requests_are_answered_as_the_document_says(
-    case: schemathesis.Case, service: Service, minted: Event
+    case: schemathesis.Case[Any], service: Service, minted: Event
 ) -> None:
     _hold(case, service, minted)
 
@@ -74,7 +74,7 @@ def test_made_up_requests_are_answered_as_the_document_says(
 @_SCHEMA.parametrize()
 @_LONG
 def test_very_many_made_up_requests_are_answered_as_the_document_says(
-    case: schemathesis.Case, service: Service, minted: Event
+    case: schemathesis.Case[Any], service: Service, minted: Event
 ) -> None:
     _hold(case, service, minted)
 
