@@ -7,6 +7,7 @@ import pytest
 from tests.unit.services.honeyhive.running import Service, answered, new_id, refused, supervised
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from tests.unit.services.honeyhive.running import Event
@@ -29,7 +30,7 @@ def _read(service: Service, dataset_id: str) -> Event:
     return dict(found)
 
 
-def _datapoints(service: Service, **params: str | list[str]) -> list[Event]:
+def _datapoints(service: Service, **params: str | Sequence[str]) -> list[Event]:
     return list(answered(service.http.get("/v1/datapoints", params=params))["datapoints"])
 
 
