@@ -1,4 +1,4 @@
-"""The command line: for a person `--port --api-key --project --data-dir`, for a supervisor `--config -`.
+"""The command line: for a person `--port --api-key --project --data-dir --control-token`, for a supervisor `--config -`.
 
 For a supervisor: one line of JSON on stdin, `{"port": 0, "data_dir": "...", "projects": [{"name": "p", "keys":
 ["k"]}]}` (all but `projects` optional; `max_body_bytes`, `ingestion_lag_ms` and `"control": {"token": "..."}` too),
@@ -50,6 +50,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--api-key", metavar="KEY", help="key to accept (default: a new one)")
     parser.add_argument("--project", metavar="NAME", default="development", help="its project (default: %(default)s)")
     parser.add_argument("--data-dir", metavar="FOLDER", type=Path, help="keep data here (default: nowhere)")
+    parser.add_argument(
+        "--control-token", metavar="TOKEN", help="open a port to mint projects and keys, and to set lag"
+    )
     parser.add_argument("--config", choices=["-"], help="read everything from one line of JSON on stdin")
     return parser
 
@@ -68,9 +71,11 @@ def _for_person(arguments: argparse.Namespace) -> tuple[Config, Callable[[Ready]
     project = arguments.project
 
     def ready(told: Ready) -> None:
-        print(f"HoneyHive-compatible service ready at {told.url}  key: {key}  project: {project}", flush=True)
+        control = f"  control: {told.control_url}" if told.control_url else ""
+        print(f"HoneyHive-compatible service ready at {told.url}  key: {key}  project: {project}{control}", flush=True)
 
-    return Config(((project, (key,)),), arguments.port, arguments.data_dir), ready
+    token = arguments.control_token or ""
+    return Config(((project, (key,)),), arguments.port, arguments.data_dir, control_token=token), ready
 
 
 def _for_supervisor() -> tuple[Config, Callable[[Ready], None]]:
