@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from environments.errors import EnvironmentUnreachable
-from environments.inside.target import Project
+from environments.inside.target import Control, Project
 from environments.matrix import Environment
 from environments.services import process
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 KEY = "MATRIX_API_KEY"
 OTHER_KEY = "MATRIX_OTHER_API_KEY"
+CONTROL_TOKEN = "MATRIX_CONTROL_TOKEN"  # noqa: S105 - the variable's name
 _PROJECT = "integration-test-project"
 _OTHER_PROJECT = "integration-test-other-project"
 _LLM = process.ServiceSpec("llm", "environments.services.llm", {"port": 0})
@@ -37,7 +38,8 @@ class Reached:
     keys: Mapping[str, str]
     pairs: frozenset[tuple[str, int]]
     services: tuple[process.RunningService, ...]
-    llm_url: str | None
+    llm_url: str | None = None
+    control: Control | None = None
 
 
 async def reach(profile: Profile, space: Workspace, say: Callable[[str], None]) -> Reached:
@@ -54,10 +56,12 @@ async def _embedded(space: Workspace, say: Callable[[str], None]) -> Reached:
     """Start a service of this cell's own. Its keys are useless elsewhere and gone with it."""
     keys = {variable: f"hh_{secrets.token_hex(16)}" for variable in (KEY, OTHER_KEY)}
     projects = {KEY: _PROJECT, OTHER_KEY: _OTHER_PROJECT}
+    token = secrets.token_hex(16)
     config = {
         "port": 0,
         "data_dir": str(space.service_data),
         "projects": [{"name": name, "keys": [keys[variable]]} for variable, name in projects.items()],
+        "control": {"token": token},
     }
     spec = process.ServiceSpec("honeyhive", "environments.services.honeyhive", config)
     service, llm = await _together(
@@ -66,8 +70,10 @@ async def _embedded(space: Workspace, say: Callable[[str], None]) -> Reached:
     )
     say(f"the embedded service answers at {service.url}, the LLM service at {llm.url}")
     own, other = (Project(name, variable) for variable, name in projects.items())
-    pairs = frozenset({_pair(service.url), _pair(llm.url)})
-    return Reached(service.url, own, other, keys, pairs, (service, llm), llm.url)
+    control = Control(service.control_url, CONTROL_TOKEN)
+    pairs = frozenset({_pair(service.url), _pair(service.control_url), _pair(llm.url)})
+    told = {**keys, CONTROL_TOKEN: token}
+    return Reached(service.url, own, other, told, pairs, (service, llm), llm.url, control)
 
 
 async def _own_server(profile: Profile, space: Workspace, say: Callable[[str], None]) -> Reached:

@@ -199,6 +199,7 @@ class Supervisor:
             run_name=f"hh-matrix-{self._order.run_id}",
             ledger=str(space.ledger),
             llm_url=reached.llm_url,
+            control=reached.control,
         ).write(space.target)
 
     def _gather_evidence(self, space: suite.Workspace) -> None:

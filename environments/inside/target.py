@@ -23,6 +23,18 @@ class Project:
 
 
 @dataclass(frozen=True)
+class Control:
+    """Where a service can be told to mint projects and keys, and the variable in which its token stands."""
+
+    url: str
+    token_variable: str
+
+    @property
+    def token(self) -> str:
+        return os.environ[self.token_variable]
+
+
+@dataclass(frozen=True)
 class Target:
     """What a test may know of where it runs.
 
@@ -42,6 +54,7 @@ class Target:
     ledger: str = field(repr=False)
     # The LLM service, without a trailing slash or `/v1`; None where the environment has none.
     llm_url: str | None = None
+    control: Control | None = None
 
     @property
     def api_key(self) -> str:
@@ -58,12 +71,13 @@ def load() -> Target | None:
     if path is None:
         return None
     written = json.loads(Path(path).read_text(encoding="utf-8"))
-    other = written["other_project"]
+    other, control = written["other_project"], written["control"]
     return Target(
         **{
             **written,
             "project": Project(**written["project"]),
             "other_project": None if other is None else Project(**other),
+            "control": None if control is None else Control(**control),
             "capabilities": tuple(written["capabilities"]),
         }
     )

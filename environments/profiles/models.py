@@ -36,6 +36,7 @@ class Capability(StrEnum):
     """Something only some environments let a test do. A test that needs one is not applicable without it."""
 
     SECOND_PROJECT = "second-project"  # a key to another project can be had, to prove that projects are apart
+    MINT_PROJECT = "mint-project"  # a test can have projects and keys of its own made
     DELETE = "delete"  # what was created can be deleted for good
     LLM = "llm"  # the LLM service is there to be called
 

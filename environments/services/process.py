@@ -1,7 +1,8 @@
 """A service as a process: start it, wait until it answers, stop it. It dies with whoever started it.
 
 A service is `python -m <module> --config -`: it reads one JSON line from stdin, binds a free port, answers, and only
-then writes one JSON line with its `url`. It follows the lifeline of its starter (see `environments.inside.lifeline`).
+then writes one JSON line with its `url` (and the `control_url` of a service that was asked for one). It follows the
+lifeline of its starter (see `environments.inside.lifeline`).
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ class RunningService:
     spec: ServiceSpec
     url: str
     process: asyncio.subprocess.Process
+    control_url: str = ""
 
     async def died(self) -> str:
         """Wait until the process ends by itself, and say how."""
@@ -74,7 +76,8 @@ async def start(spec: ServiceSpec, lifeline_path: Path, log: Path) -> RunningSer
             start_new_session=True,
         )
     try:
-        url = await asyncio.wait_for(_ready(process, spec), _READY_WITHIN_S)
+        told = await asyncio.wait_for(_ready(process, spec), _READY_WITHIN_S)
+        url, control_url = str(told["url"]), str(told.get("control_url", ""))
     except (TimeoutError, ValueError, OSError) as error:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -83,16 +86,17 @@ async def start(spec: ServiceSpec, lifeline_path: Path, log: Path) -> RunningSer
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         raise
-    return RunningService(spec, url, process)
+    return RunningService(spec, url, process, control_url)
 
 
-async def _ready(process: asyncio.subprocess.Process, spec: ServiceSpec) -> str:
+async def _ready(process: asyncio.subprocess.Process, spec: ServiceSpec) -> Mapping[str, Any]:
     assert process.stdin is not None  # both are pipes, as asked
     assert process.stdout is not None
     process.stdin.write(json.dumps(spec.config).encode() + b"\n")
     await process.stdin.drain()
     process.stdin.close()
-    return str(json.loads(await process.stdout.readline())["url"])
+    told: Mapping[str, Any] = json.loads(await process.stdout.readline())
+    return told
 
 
 def _failed(spec: ServiceSpec, process: asyncio.subprocess.Process, log: Path, error: Exception) -> ServiceFailed:

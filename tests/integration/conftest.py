@@ -6,6 +6,7 @@ to workers reads this file too.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if "MATRIX_TARGET" not in os.environ:
     )
 
 from tests.support.cleanup import Cleanup
+from tests.support.projects import Mint
 from tests.support.server import Server
 from tests.support.tracers import Tracers, client_of, fresh_context
 
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
 
     from honeyhive import HoneyHive, HoneyHiveTracer
 
-    from environments.inside.target import Project, Target
+    from environments.inside.target import Target
+    from tests.support.projects import MintedProject, Tenant
 
 
 @pytest.fixture(autouse=True)
@@ -48,18 +51,46 @@ def server(target: Target) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def other_project(target: Target) -> Project:
-    """Return another project of the same server, with its own key. For tests marked `needs("second-project")`."""
+def mint(target: Target) -> Iterator[Mint]:
+    """Mint projects and keys. For tests marked `needs("mint-project")`."""
+    assert target.control is not None, 'mark this test @pytest.mark.needs("mint-project")'
+    minting = Mint(target.control, target.timeout_s)
+    yield minting
+    minting.close()
+
+
+@pytest.fixture
+def minted_project(mint: Mint, cleanup: Cleanup, resource_name: str) -> MintedProject:
+    """Mint a project of this test's own, with a key of each kind. For tests marked `needs("mint-project")`."""
+    project = mint.project(resource_name)
+    cleanup.register(resource_name, lambda: mint.delete(project))
+    return project
+
+
+@pytest.fixture
+def other_project(target: Target, request: pytest.FixtureRequest) -> Tenant:
+    """Return another project of the same server, with its own key. For tests marked `needs("second-project")`.
+
+    Where the target can mint one it is this test's own.
+    """
+    if "mint-project" in target.capabilities:
+        minted: MintedProject = request.getfixturevalue("minted_project")
+        return minted
     assert target.other_project is not None, 'mark this test @pytest.mark.needs("second-project")'
     return target.other_project
 
 
 @pytest.fixture(scope="session")
-def other_server(target: Target, other_project: Project) -> Iterator[Server]:
+def _readers() -> Iterator[contextlib.ExitStack]:
+    """Close readers at the very end: the cleanup of a test still needs them."""
+    with contextlib.ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def other_server(target: Target, other_project: Tenant, _readers: contextlib.ExitStack) -> Server:
     """Read the other project, over plain HTTP."""
-    reader = Server(target.base_url, other_project, target.timeout_s)
-    yield reader
-    reader.close()
+    return _readers.enter_context(contextlib.closing(Server(target.base_url, other_project, target.timeout_s)))
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import httpx
 from tests.support.eventually import eventually
 
 if TYPE_CHECKING:
-    from environments.inside.target import Project
+    from tests.support.projects import Tenant
 
 Event = dict[str, Any]
 
@@ -20,7 +20,7 @@ class Server:
     `events` tells what is held at this moment; `event` and `session` wait for it, because ingestion may lag.
     """
 
-    def __init__(self, base_url: str, project: Project, timeout_s: float) -> None:
+    def __init__(self, base_url: str, project: Tenant, timeout_s: float) -> None:
         self.project = project
         self._http = httpx.Client(
             base_url=base_url, headers={"Authorization": f"Bearer {project.api_key}"}, timeout=timeout_s

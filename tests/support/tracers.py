@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
     from honeyhive import HoneyHive, HoneyHiveTracer
 
-    from environments.inside.target import Project, Target
+    from environments.inside.target import Target
     from tests.support.cleanup import Cleanup
+    from tests.support.projects import Tenant
     from tests.support.server import Server
 
 # Of the right shape, and known to no server.
@@ -65,12 +66,12 @@ class Tracers:
         self.cleanup.register(f"{tracer.session_name} {tracer.session_id}", delete)
 
 
-def pointed_at(target: Target, project: Project) -> dict[str, str]:
+def pointed_at(target: Target, project: Tenant) -> dict[str, str]:
     """Return the arguments of `init` without which a tracer talks to production."""
     return {"api_key": project.api_key, "server_url": target.base_url}
 
 
-def client_of(target: Target, project: Project, **arguments: Any) -> HoneyHive:  # noqa: ANN401 - whatever it takes
+def client_of(target: Target, project: Tenant, **arguments: Any) -> HoneyHive:  # noqa: ANN401 - whatever it takes
     """Return a client of a project."""
     from honeyhive import HoneyHive
 

@@ -126,7 +126,7 @@ def test_development_needs_no_settings_and_is_the_embedded_service(places: Place
     assert (profile.api_key, profile.base_url, profile.project) == (None, None, "integration-test-project")
     assert profile.writable
     assert profile.limits == Limits(requests_per_second=None, concurrent_cells=None)
-    assert profile.capabilities == {Capability.SECOND_PROJECT, Capability.DELETE, Capability.LLM}
+    assert profile.capabilities == frozenset(Capability)
 
 
 def test_development_can_be_a_server_of_ones_own_of_which_nothing_is_taken_for_granted(places: Places) -> None:
@@ -1086,7 +1086,7 @@ def test_development_describes_itself_as_the_embedded_service(places: Places) ->
 
     assert rows["base_url"] == "the embedded service"
     assert rows["requests_per_second"] == "no limit"
-    assert rows["capabilities"] == "delete, llm, second-project"
+    assert rows["capabilities"] == "delete, llm, mint-project, second-project"
 
 
 def test_the_table_of_settings_holds_what_was_promised_once_each_and_says_what_it_is_for() -> None:

@@ -1,7 +1,8 @@
-"""The command line: for a person `--port --api-key --project --data-dir --llm-port`, for a supervisor `--config -`.
+"""The command line: options for a person (`--help` lists them), `--config -` for a supervisor.
 
 For a supervisor: one line of JSON on stdin, `{"port": 0, "data_dir": "...", "projects": [{"name": "p", "keys":
-["k"]}]}` (all but `projects` optional, `max_body_bytes` too), one line on stdout when it answers: `{"url": "..."}`.
+["k"]}]}` (all but `projects` optional; `max_body_bytes`, `ingestion_lag_ms` and `"control": {"token": "..."}` too),
+one line on stdout when it answers: `{"url": "..."}`, with `control_url` beside it where there is a control token.
 Keys travel by stdin because a command line can be read by anyone on the machine.
 """
 
@@ -20,10 +21,11 @@ from environments.inside import lifeline
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from environments.services.honeyhive.server import Config
+    from environments.services.honeyhive.server import Config, Ready
 
 _KEY_PREFIX = "hh_"
-_CONFIG_KEYS = frozenset({"port", "data_dir", "projects", "max_body_bytes"})
+_CONFIG_KEYS = frozenset({"port", "data_dir", "projects", "max_body_bytes", "ingestion_lag_ms", "control"})
+_NUMBERS = {"max_body_bytes": "body_limit", "ingestion_lag_ms": "lag_ms"}
 _MAX_PORT = 65535
 
 
@@ -51,6 +53,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--llm-port", type=_port, metavar="PORT", help="serve the LLM service beside it (default: don't)"
     )
+    parser.add_argument(
+        "--control-token", metavar="TOKEN", help="open a port to mint projects and keys, and to set lag"
+    )
     parser.add_argument("--config", choices=["-"], help="read everything from one line of JSON on stdin")
     return parser
 
@@ -62,23 +67,33 @@ def _port(text: str) -> int:
     return port
 
 
-def _for_person(arguments: argparse.Namespace) -> tuple[Config, Callable[[tuple[str, ...]], None]]:
+def _for_person(arguments: argparse.Namespace) -> tuple[Config, Callable[[Ready], None]]:
     from environments.services.honeyhive.server import Config
 
     key = arguments.api_key or _KEY_PREFIX + secrets.token_urlsafe(24)
     project = arguments.project
 
-    def ready(urls: tuple[str, ...]) -> None:
-        print(f"HoneyHive-compatible service ready at {urls[0]}  key: {key}  project: {project}", flush=True)
-        for url in urls[1:]:
-            print(f"LLM service ready at {url}/v1  key: any", flush=True)
+    def ready(told: Ready) -> None:
+        control = f"  control: {told.control_url}" if told.control_url else ""
+        print(f"HoneyHive-compatible service ready at {told.url}  key: {key}  project: {project}{control}", flush=True)
+        if told.llm_url:
+            print(f"LLM service ready at {told.llm_url}/v1  key: any", flush=True)
 
-    projects = ((project, (key,)),)
-    return Config(projects, arguments.port, arguments.data_dir, llm_port=arguments.llm_port), ready
+    return Config(
+        ((project, (key,)),),
+        arguments.port,
+        arguments.data_dir,
+        control_token=arguments.control_token or "",
+        llm_port=arguments.llm_port,
+    ), ready
 
 
-def _for_supervisor() -> tuple[Config, Callable[[tuple[str, ...]], None]]:
-    return _config(sys.stdin.readline()), lambda urls: print(json.dumps({"url": urls[0]}), flush=True)
+def _for_supervisor() -> tuple[Config, Callable[[Ready], None]]:
+    return _config(sys.stdin.readline()), _tell
+
+
+def _tell(told: Ready) -> None:
+    print(json.dumps({"url": told.url, **({"control_url": told.control_url} if told.control_url else {})}), flush=True)
 
 
 def _config(line: str) -> Config:
@@ -91,7 +106,8 @@ def _config(line: str) -> Config:
         projects = tuple((_text(each["name"]), tuple(map(_text, each["keys"]))) for each in sent["projects"])
         port = _port(str(sent.get("port", 0)))
         data_dir = Path(sent["data_dir"]) if sent.get("data_dir") else None
-        limit = {"body_limit": int(sent["max_body_bytes"])} if "max_body_bytes" in sent else {}
+        limits = {field: int(sent[name]) for name, field in _NUMBERS.items() if name in sent}
+        token = _text(sent["control"]["token"]) if "control" in sent else ""
     except (ValueError, TypeError, KeyError, AttributeError, argparse.ArgumentTypeError):
         unknown, projects = [], ()
     if unknown or not projects:
@@ -102,7 +118,7 @@ def _config(line: str) -> Config:
             expected='one line of JSON: {"port": 0, "data_dir": "...", "projects": [{"name": "...", "keys": ["..."]}]}',
             remedy="see the head of environments/services/honeyhive/__main__.py",
         )
-    return Config(projects, port, data_dir, **limit)
+    return Config(projects, port, data_dir, **limits, control_token=token)
 
 
 def _text(value: object) -> str:

@@ -12,10 +12,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, QueryParams
 from starlette.routing import Route, Router
 
-from environments.services.honeyhive import bodies
-from environments.services.honeyhive.calls import Call, Incoming, answer
+from environments.services.honeyhive import bodies, openapi
+from environments.services.honeyhive.calls import Call, Incoming, answer, raw_answer
 from environments.services.honeyhive.http_errors import ApiError, error_response, not_found, translated
-from environments.services.honeyhive.routes import ROUTES
+from environments.services.honeyhive.json_types import dump
+from environments.services.honeyhive.routes import ROUTES, accepted_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,16 +39,33 @@ def create_app(
 ) -> ASGIApp:
     """Build the application. `clock` tells the time in nanoseconds since 1970."""
 
-    def keyed(handler: Handler) -> Answerer:
+    def keyed(route: tuple[str, str], handler: Handler) -> Answerer:
+        accepted = accepted_keys(route, handler)
+
         def run(incoming: Incoming) -> Response:
-            project = keys.project_of(incoming.headers.get("authorization"))
-            return handler(Call(project, store.of(project), incoming))
+            project = keys.project_of(incoming.headers.get("authorization"), accepted, incoming.now_ns)
+            return handler(Call(project, store.of(project), incoming, keys))
 
         return run
 
-    by_path: dict[str, dict[str, Answerer]] = defaultdict(dict, {"/healthz": {"GET": _healthy}})
-    for (method, path), handler in ROUTES.items():
-        by_path[path][method] = keyed(handler)
+    answerers = {route: keyed(route, handler) for route, handler in ROUTES.items()}
+    described = dump(openapi.document())
+    keyless: Mapping[tuple[str, str], Answerer] = {
+        ("GET", "/healthz"): _healthy,
+        ("GET", "/openapi.json"): lambda _incoming: raw_answer(described),
+    }
+    return router({**keyless, **answerers}, clock, body_limit)
+
+
+def router(
+    answerers: Mapping[tuple[str, str], Answerer],
+    clock: Callable[[], int] = time.time_ns,
+    body_limit: int = bodies.DEFAULT_LIMIT,
+) -> ASGIApp:
+    """Route to what answers each method and path; everything else gets an error in the API's shape."""
+    by_path: dict[str, dict[str, Answerer]] = defaultdict(dict)
+    for (method, path), answerer in answerers.items():
+        by_path[path][method] = answerer
     routes = [
         Route(path, _Resource(by_path[path], clock, body_limit))
         # A path is more specific the later its first parameter comes: `/v1/events/export` before `/v1/events/{id}`.

@@ -16,7 +16,10 @@ from environments.services.honeyhive import bodies
 from environments.services.honeyhive.json_types import Json, JsonObject, dump
 
 if TYPE_CHECKING:
-    from environments.services.honeyhive.keys import Project
+    from starlette.datastructures import QueryParams
+
+    from environments.services.honeyhive.documents import ProjectDocuments
+    from environments.services.honeyhive.keys import Keys, Project
     from environments.services.honeyhive.store import ProjectStore
 
 JSON = "application/json"
@@ -28,7 +31,7 @@ class Incoming:
 
     headers: Mapping[str, str]
     params: Mapping[str, str]
-    query: Mapping[str, str]
+    query: QueryParams
     raw_body: bytes
     body_limit: int
     now_ns: int
@@ -50,6 +53,12 @@ class Call:
     project: Project
     store: ProjectStore
     incoming: Incoming
+    keys: Keys
+
+    @property
+    def documents(self) -> ProjectDocuments:
+        """What the project stores beside its events."""
+        return self.store.documents
 
     @property
     def now_ns(self) -> int:

@@ -16,7 +16,7 @@ import threading
 from concurrent.futures import Future
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,6 +28,19 @@ _MAX_GROUP = 64
 _BUSY_S = 10
 
 
+class Watcher(Protocol):
+    """Follows what is committed, and says what readers see of it."""
+
+    def opened(self, connection: sqlite3.Connection) -> None:
+        """Look at what is stored when the file is opened."""
+
+    def committed(self, connection: sqlite3.Connection) -> None:
+        """Look at what the writer has just committed."""
+
+    def prepare(self, connection: sqlite3.Connection) -> None:
+        """Prepare the connection of a reader."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Write:
     run: Callable[[sqlite3.Connection], object]
@@ -37,13 +50,16 @@ class _Write:
 class Database:
     """An open database file. `close` it; nothing else may write to the file meanwhile."""
 
-    def __init__(self, path: Path, schema: str) -> None:
+    def __init__(self, path: Path, schema: str, watcher: Watcher | None = None) -> None:
         self._path = path
+        self._watcher = watcher
         self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._idle_readers: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
         with closing(self._connect()) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.executescript(schema)
+            if watcher is not None:
+                watcher.opened(connection)
         self._writer = threading.Thread(target=self._write_until_closed, name="database-writer", daemon=True)
         self._writer.start()
 
@@ -60,6 +76,8 @@ class Database:
             connection = self._idle_readers.get_nowait()
         except queue.Empty:
             connection = self._connect()
+            if self._watcher is not None:
+                self._watcher.prepare(connection)
             connection.execute("PRAGMA query_only=ON")
         try:
             connection.execute("BEGIN")
@@ -89,6 +107,9 @@ class Database:
                 if not _committed(connection, group):
                     for write in group:
                         _committed(connection, [write], alone=True)
+                if self._watcher is not None:
+                    with suppress(sqlite3.Error):  # a reader's view is no reason to end the only writer
+                        self._watcher.committed(connection)
 
     def _next_group(self) -> tuple[list[_Write], bool]:
         write = self._writes.get()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import sys
+import time
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,9 +16,11 @@ from filelock import FileLock, Timeout
 
 from environments.errors import ServiceFailed
 from environments.services.honeyhive import bodies
-from environments.services.honeyhive.app import create_app
+from environments.services.honeyhive.app import create_app, router
+from environments.services.honeyhive.control import Control
 from environments.services.honeyhive.keys import Keys
 from environments.services.honeyhive.store import Store
+from environments.services.honeyhive.visibility import DEFAULT_LAG_MS, Visibility
 from environments.services.serving import bound, serve_on
 
 if TYPE_CHECKING:
@@ -32,28 +35,43 @@ class Config:
     port: int = 0
     data_dir: Path | None = None
     body_limit: int = bodies.DEFAULT_LIMIT
+    lag_ms: int = DEFAULT_LAG_MS
+    # What opens the control endpoint; without one there is none.
+    control_token: str = field(default="", repr=False)
     # Where the LLM service is served beside it; None: nowhere.
     llm_port: int | None = None
 
 
-def serve(config: Config, ready: Callable[[tuple[str, ...]], None]) -> None:
-    """Serve until a signal says stop. `ready` is called with the URL, and the LLM service's, once they answer.
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Where it answers; what is not served has no address."""
 
-    The LLM service is a second socket of this process: one start, one end, and both ports are known to be free before
-    anything is said. A cell, which needs them independent of one another, has a process for each.
+    url: str
+    control_url: str = ""
+    llm_url: str = ""
+
+
+def serve(config: Config, ready: Callable[[Ready], None]) -> None:
+    """Serve until a signal says stop. `ready` is called once it answers.
+
+    The control endpoint and the LLM service are further sockets of this process: one start, one end, and every port is
+    known to be free before anything is said. A cell, which needs the LLM service apart, has a process for it.
     """
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     with ExitStack() as stack:
         folder = stack.enter_context(_folder(config.data_dir))
         listener = stack.enter_context(closing(bound(config.port)))
-        store = stack.enter_context(closing(_opened(folder)))
-        app = create_app(store, Keys.of(config.projects), body_limit=config.body_limit)
-        sites = {listener: app}
+        store = stack.enter_context(closing(_opened(folder, config.lag_ms)))
+        keys = Keys(store.database, config.projects, time.time_ns())
+        sites = {"url": (listener, create_app(store, keys, body_limit=config.body_limit))}
+        if config.control_token:
+            control = router(Control(config.control_token, keys, store.visibility).routes())
+            sites["control_url"] = (stack.enter_context(closing(bound(0))), control)
         if config.llm_port is not None:
             from environments.services.llm.app import create_app as create_llm_app
 
-            sites[stack.enter_context(closing(bound(config.llm_port, "--llm-port")))] = create_llm_app()
-        serve_on(sites, ready)
+            sites["llm_url"] = (stack.enter_context(closing(bound(config.llm_port, "--llm-port"))), create_llm_app())
+        serve_on(dict(sites.values()), lambda urls: ready(Ready(**dict(zip(sites, urls, strict=True)))))
 
 
 @contextmanager
@@ -79,9 +97,9 @@ def _folder(wanted: Path | None) -> Iterator[Path]:
         ) from None
 
 
-def _opened(folder: Path) -> Store:
+def _opened(folder: Path, lag_ms: int) -> Store:
     try:
-        return Store(folder)
+        return Store(folder, Visibility(lag_ms))
     except sqlite3.Error as error:
         raise ServiceFailed(
             f"cannot open the database in {folder}: {error}",

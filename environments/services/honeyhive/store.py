@@ -1,6 +1,7 @@
-"""What is stored: events, by project. The only way in is `Store.of(project)`; every query it makes names the project.
+"""What is stored: events, by project, beside what `documents` and `keys` keep in the same file.
 
-An event is its document, as clients get it, beside the columns that are filtered and sorted by.
+The only way in is `Store.of(project)`; every query it makes names the project. An event is its document, as clients get
+it, beside the columns that are filtered and sorted by.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from environments.services.honeyhive import events
+from environments.services.honeyhive import documents, events, keys
 from environments.services.honeyhive.database import Database
 from environments.services.honeyhive.events import Event
 from environments.services.honeyhive.http_errors import not_found
 from environments.services.honeyhive.json_types import JsonObject, dump
+from environments.services.honeyhive.visibility import Visibility
 
 if TYPE_CHECKING:
     import sqlite3
@@ -71,16 +73,17 @@ _REPLACE = f" ON CONFLICT (project_id, event_id) DO UPDATE SET {', '.join(_REPLA
 class Store:
     """Every project's events, in one file of a data folder."""
 
-    def __init__(self, folder: Path) -> None:
-        self._database = Database(folder / "events.sqlite", _SCHEMA)
+    def __init__(self, folder: Path, visibility: Visibility | None = None) -> None:
+        self.visibility = visibility or Visibility(0)
+        self.database = Database(folder / "events.sqlite", _SCHEMA + documents.SCHEMA + keys.SCHEMA, self.visibility)
 
     def of(self, project: Project) -> ProjectStore:
         """Return what one project sees."""
-        return ProjectStore(self._database, project)
+        return ProjectStore(self.database, project)
 
     def close(self) -> None:
         """Finish what was asked for, and close."""
-        self._database.close()
+        self.database.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,11 @@ class ProjectStore:
 
     _database: Database
     _project: Project
+
+    @property
+    def documents(self) -> documents.ProjectDocuments:
+        """What the project stores beside its events."""
+        return documents.ProjectDocuments(self._database, self._project)
 
     def put(self, new: Sequence[Event]) -> None:
         """Store events, all or none. One that exists is replaced."""

@@ -20,6 +20,22 @@ def test_a_target_is_read_as_it_was_written(
     assert target.load() == written
 
 
+def test_where_projects_are_minted_is_read_as_it_was_written_and_its_token_stands_in_the_environment(
+    inside: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = inside.aim(control=target.Control("http://127.0.0.1:2", "TOKEN"))
+    monkeypatch.setenv(target.VARIABLE, inside.variables[target.VARIABLE])
+    monkeypatch.setenv("TOKEN", "token_canary_123456")
+
+    loaded = target.load()
+
+    assert loaded == written
+    assert loaded is not None
+    assert loaded.control is not None
+    assert loaded.control.token == "token_canary_123456"  # noqa: S105 - made up
+    assert "canary" not in (inside.folder / "target.json").read_text() + repr(loaded)
+
+
 def test_no_key_stands_in_the_file(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEY", "hh_canary_123456")
     written = inside.aim()

@@ -23,6 +23,7 @@ COMMAND = (sys.executable, "-m", "environments.services.honeyhive")
 WITHIN_S = 20
 
 BODY_LIMIT = 400_000
+CONTROL_TOKEN = "control-token"  # noqa: S105 - made up
 PROJECTS = [{"name": "one", "keys": ["key-one"]}, {"name": "two", "keys": ["key-two"]}]
 
 Event: TypeAlias = dict[str, Any]
@@ -37,6 +38,15 @@ class Service:
     url: str
     process: subprocess.Popen[str]
     http: httpx.Client
+    control: httpx.Client
+
+    def mint(self, name: str | None = None) -> Event:
+        """Mint a project: its id, its name, and a key of each kind under `keys`."""
+        return answered(self.control.post("/projects", json={} if name is None else {"name": name}))
+
+    def as_holder(self, key: str) -> httpx.Client:
+        """Return a client that holds another key. Close it."""
+        return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {key}"})
 
     def post(self, path: str, body: object) -> httpx.Response:
         """Send JSON."""
@@ -128,16 +138,17 @@ def span(name: str, session_id: str | None = None, having: Mapping[str, Value] =
 
 
 def config(**given: object) -> str:
-    return json.dumps({"projects": PROJECTS, "max_body_bytes": BODY_LIMIT, **given})
+    return json.dumps({"projects": PROJECTS, "max_body_bytes": BODY_LIMIT, "ingestion_lag_ms": 0, **given})
 
 
 @contextmanager
 def supervised(**given: object) -> Iterator[Service]:
     """Start the service as a supervisor does."""
-    with started("--config", "-", stdin=config(**given)) as process:
-        url = json.loads(first_line(process))["url"]
-        with httpx.Client(base_url=url, headers={"Authorization": "Bearer key-one"}) as http:
-            yield Service(url, process, http)
+    with started("--config", "-", stdin=config(control={"token": CONTROL_TOKEN}, **given)) as process:
+        told = json.loads(first_line(process))
+        control = httpx.Client(base_url=told["control_url"], headers={"Authorization": f"Bearer {CONTROL_TOKEN}"})
+        with control, httpx.Client(base_url=told["url"], headers={"Authorization": "Bearer key-one"}) as http:
+            yield Service(told["url"], process, http, control)
 
 
 @contextmanager

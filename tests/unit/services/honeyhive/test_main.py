@@ -88,6 +88,13 @@ def test_a_busy_port_of_the_llm_service_is_an_error_before_anything_is_served() 
     assert "choose another port with --llm-port" in done.stderr
 
 
+def test_a_person_may_mint_projects_through_a_port_that_is_named_when_it_answers() -> None:
+    with started("--control-token", "mine") as process:
+        control_url = first_line(process).strip().rpartition("  control: ")[2]
+        minted = httpx.post(f"{control_url}/projects", headers={"Authorization": "Bearer mine"}, json={})
+        assert answered(minted)["keys"]
+
+
 def test_two_starts_mint_two_keys() -> None:
     keys = set()
     for _ in range(2):
