@@ -1,7 +1,8 @@
 """The command line: for a person `--port --api-key --project --data-dir`, for a supervisor `--config -`.
 
 For a supervisor: one line of JSON on stdin, `{"port": 0, "data_dir": "...", "projects": [{"name": "p", "keys":
-["k"]}]}` (all but `projects` optional, `max_body_bytes` too), one line on stdout when it answers: `{"url": "..."}`.
+["k"]}]}` (all but `projects` optional; so are `max_body_bytes`, and `llm_url`, where LLM metrics ask), one line on
+stdout when it answers: `{"url": "..."}`.
 Keys travel by stdin because a command line can be read by anyone on the machine.
 """
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from environments.services.honeyhive.server import Config
 
 _KEY_PREFIX = "hh_"
-_CONFIG_KEYS = frozenset({"port", "data_dir", "projects", "max_body_bytes"})
+_CONFIG_KEYS = frozenset({"port", "data_dir", "projects", "max_body_bytes", "llm_url"})
 _MAX_PORT = 65535
 
 
@@ -48,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--api-key", metavar="KEY", help="key to accept (default: a new one)")
     parser.add_argument("--project", metavar="NAME", default="development", help="its project (default: %(default)s)")
     parser.add_argument("--data-dir", metavar="FOLDER", type=Path, help="keep data here (default: nowhere)")
+    parser.add_argument("--llm-url", metavar="URL", help="OpenAI-compatible base URL for LLM metrics (default: none)")
     parser.add_argument("--config", choices=["-"], help="read everything from one line of JSON on stdin")
     return parser
 
@@ -68,7 +70,7 @@ def _for_person(arguments: argparse.Namespace) -> tuple[Config, Callable[[str], 
     def ready(url: str) -> None:
         print(f"HoneyHive-compatible service ready at {url}  key: {key}  project: {project}", flush=True)
 
-    return Config(((project, (key,)),), arguments.port, arguments.data_dir), ready
+    return Config(((project, (key,)),), arguments.port, arguments.data_dir, llm_url=arguments.llm_url), ready
 
 
 def _for_supervisor() -> tuple[Config, Callable[[str], None]]:
@@ -86,6 +88,7 @@ def _config(line: str) -> Config:
         port = _port(str(sent.get("port", 0)))
         data_dir = Path(sent["data_dir"]) if sent.get("data_dir") else None
         limit = {"body_limit": int(sent["max_body_bytes"])} if "max_body_bytes" in sent else {}
+        llm_url = _text(sent["llm_url"]) if sent.get("llm_url") else None
     except (ValueError, TypeError, KeyError, AttributeError, argparse.ArgumentTypeError):
         unknown, projects = [], ()
     if unknown or not projects:
@@ -96,7 +99,7 @@ def _config(line: str) -> Config:
             expected='one line of JSON: {"port": 0, "data_dir": "...", "projects": [{"name": "...", "keys": ["..."]}]}',
             remedy="see the head of environments/services/honeyhive/__main__.py",
         )
-    return Config(projects, port, data_dir, **limit)
+    return Config(projects, port, data_dir, llm_url=llm_url, **limit)
 
 
 def _text(value: object) -> str:

@@ -14,6 +14,7 @@ from starlette.routing import Route, Router
 
 from environments.services.honeyhive import bodies
 from environments.services.honeyhive.calls import Call, Incoming, answer
+from environments.services.honeyhive.evaluators import Evaluators
 from environments.services.honeyhive.http_errors import ApiError, error_response, not_found, translated
 from environments.services.honeyhive.routes import ROUTES
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from environments.services.honeyhive.store import Store
 
 _log = logging.getLogger(__name__)
+_NO_LLM = Evaluators()
 
 
 def create_app(
@@ -35,13 +37,14 @@ def create_app(
     keys: Keys,
     clock: Callable[[], int] = time.time_ns,
     body_limit: int = bodies.DEFAULT_LIMIT,
+    evaluators: Evaluators = _NO_LLM,
 ) -> ASGIApp:
     """Build the application. `clock` tells the time in nanoseconds since 1970."""
 
     def keyed(handler: Handler) -> Answerer:
         def run(incoming: Incoming) -> Response:
             project = keys.project_of(incoming.headers.get("authorization"))
-            return handler(Call(project, store.of(project), incoming))
+            return handler(Call(project, store.of(project), incoming, evaluators))
 
         return run
 

@@ -16,6 +16,9 @@ from environments.services.honeyhive import bodies
 from environments.services.honeyhive.json_types import Json, JsonObject, dump
 
 if TYPE_CHECKING:
+    from starlette.datastructures import QueryParams
+
+    from environments.services.honeyhive.evaluators import Evaluators
     from environments.services.honeyhive.keys import Project
     from environments.services.honeyhive.store import ProjectStore
 
@@ -28,7 +31,7 @@ class Incoming:
 
     headers: Mapping[str, str]
     params: Mapping[str, str]
-    query: Mapping[str, str]
+    query: QueryParams
     raw_body: bytes
     body_limit: int
     now_ns: int
@@ -45,11 +48,12 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request with a valid key: whose it is, and what that project sees."""
+    """A request with a valid key: whose it is, what that project sees, and what runs its metrics."""
 
     project: Project
     store: ProjectStore
     incoming: Incoming
+    evaluators: Evaluators
 
     @property
     def now_ns(self) -> int:
@@ -60,6 +64,11 @@ class Call:
     def params(self) -> Mapping[str, str]:
         """The parts of the path that the route names."""
         return self.incoming.params
+
+    @property
+    def query(self) -> QueryParams:
+        """The query of the URL."""
+        return self.incoming.query
 
     def object(self) -> JsonObject:
         """Return the body, which must be a JSON object."""

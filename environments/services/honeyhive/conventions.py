@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from environments.services.honeyhive import chat
+from environments.services.honeyhive.json_types import countable
 from environments.services.honeyhive.nesting import as_list, as_object, below, read_back
 
 if TYPE_CHECKING:
@@ -325,12 +326,13 @@ def _payload(value: Json) -> JsonObject:
 def _sums(attributes: JsonObject, metadata: dict[str, Json]) -> None:
     if "total_tokens" not in metadata:
         parts = [metadata.get("prompt_tokens"), metadata.get("completion_tokens")]
-        numbers = [part for part in parts if _is_number(part)]
+        numbers = [part for part in parts if countable(part)]
         if numbers:
-            metadata["total_tokens"] = sum(cast("list[float]", numbers))
+            metadata["total_tokens"] = sum(numbers)
     costs = [attributes.get(name) for name in ("llm.cost.prompt", "llm.cost.completion")]
-    if "cost" not in metadata and all(_is_number(cost) for cost in costs):
-        metadata["cost"] = sum(cast("list[float]", costs))
+    numbers = [cost for cost in costs if countable(cost)]
+    if "cost" not in metadata and len(numbers) == len(costs):
+        metadata["cost"] = sum(numbers)
 
 
 def _instrumentor(attributes: JsonObject, scope_name: str) -> str | None:
@@ -352,7 +354,3 @@ def _content_of(event: SpanEvent) -> Json:
 
 def _of(event: SpanEvent) -> Sequence[tuple[str, Json]]:
     return tuple(event.attributes.items())
-
-
-def _is_number(value: Json) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -21,7 +21,9 @@ from filelock import FileLock, Timeout
 from environments.errors import ServiceFailed
 from environments.services.honeyhive import bodies
 from environments.services.honeyhive.app import create_app
+from environments.services.honeyhive.evaluators import Evaluators
 from environments.services.honeyhive.keys import Keys
+from environments.services.honeyhive.scoring import Scoring
 from environments.services.honeyhive.store import Store
 
 if TYPE_CHECKING:
@@ -41,6 +43,8 @@ class Config:
     port: int = 0
     data_dir: Path | None = None
     body_limit: int = bodies.DEFAULT_LIMIT
+    # Where an OpenAI-compatible service answers: the base that `/chat/completions` is appended to.
+    llm_url: str | None = None
 
 
 def serve(config: Config, ready: Callable[[str], None]) -> None:
@@ -50,7 +54,9 @@ def serve(config: Config, ready: Callable[[str], None]) -> None:
         folder = stack.enter_context(_folder(config.data_dir))
         listener = stack.enter_context(closing(_bound(config.port)))
         store = stack.enter_context(closing(_opened(folder)))
-        app = create_app(store, Keys.of(config.projects), body_limit=config.body_limit)
+        evaluators = Evaluators(config.llm_url)
+        stack.enter_context(closing(Scoring(store, evaluators)))
+        app = create_app(store, Keys.of(config.projects), body_limit=config.body_limit, evaluators=evaluators)
         settings = uvicorn.Config(
             app,
             http="h11",

@@ -2,6 +2,22 @@
 
 from __future__ import annotations
 
-from environments.services.honeyhive.routes import events, not_built, projects, sessions, traces
+from environments.services.honeyhive.routes import (
+    events,
+    metrics,
+    not_built,
+    projects,
+    runs,
+    sessions,
+    traces,
+)
 
-ROUTES = {**not_built.ROUTES, **events.ROUTES, **projects.ROUTES, **sessions.ROUTES, **traces.ROUTES}
+ROUTES = {
+    **not_built.ROUTES,
+    **events.ROUTES,
+    **metrics.ROUTES,
+    **projects.ROUTES,
+    **runs.ROUTES,
+    **sessions.ROUTES,
+    **traces.ROUTES,
+}
