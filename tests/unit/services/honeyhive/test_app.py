@@ -47,7 +47,7 @@ def test_a_slash_too_many_is_no_redirect(service: Service) -> None:
 
 
 def test_a_known_operation_that_is_not_built_says_so(service: Service) -> None:
-    for method, path in [("GET", "/v1/runs"), ("POST", "/v1/datasets"), ("GET", "/v1/runs/a/compare-with/b")]:
+    for method, path in [("GET", "/v1/events/chart"), ("POST", "/v1/queues")]:
         status, message = refused(service.http.request(method, path))
         assert status == 501
         assert "not built" in message
