@@ -14,12 +14,14 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+from environments.services.honeyhive.events import SESSION
 from environments.services.honeyhive.json_types import countable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from environments.services.honeyhive.json_types import Json, JsonObject
+    from environments.services.honeyhive.events import SESSION
+from environments.services.honeyhive.json_types import Json, JsonObject
 
 _CLIENT_SIDE = "CLIENT_SIDE"
 _SAME = 1e-9
@@ -228,7 +230,9 @@ class Experiment:
         for event in self.events:
             datapoint = datapoints[str(event["session_id"])]
             if datapoint is not None:
-                key = (datapoint, str(event["event_name"]), str(event["event_type"]))
+                kind = str(event["event_type"])
+                # A session is named after its run.
+                key = (datapoint, "" if kind == SESSION else str(event["event_name"]), kind)
                 found[*key, counts[key]] = event
                 counts[key] += 1
         return found

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from tests.unit.services.honeyhive.running import Value
+
 _LENGTH = 'def length(event):\n    return len(event["outputs"]["text"])'
 _REQUIRED = {
     *("name", "type", "criteria", "description", "return_type", "enabled_in_prod", "sampling_percentage"),
@@ -293,7 +295,11 @@ def metrics_on(service: Service, event_id: str) -> Event:
 
 
 def wait_for(service: Service, event_id: str, name: str) -> Any:  # noqa: ANN401 - whatever a score is
-    return eventually(lambda: name in (found := metrics_on(service, event_id)) and [found[name]], within=20)[0]
+    def there() -> list[Any]:
+        found = metrics_on(service, event_id)
+        return [found[name]] if name in found else []
+
+    return eventually(there, within=20)[0]
 
 
 def only(name: str) -> Event:
@@ -321,7 +327,11 @@ def test_a_metric_that_is_enabled_in_production_scores_events_of_no_run_too(serv
 
 def test_a_span_is_scored_as_well_and_keeps_its_own_scores(service: Service) -> None:
     name, session_id = new_id(), new_id()
-    having = {"honeyhive_metadata.run_id": "r", "honeyhive_outputs.text": "four", "honeyhive_metrics.own": 1}
+    having: dict[str, Value] = {
+        "honeyhive_metadata.run_id": "r",
+        "honeyhive_outputs.text": "four",
+        "honeyhive_metrics.own": 1,
+    }
     with metric(service, filters=only(name)):
         answered(service.send(span(name, session_id, having)))
         event_id = str(service.events_of(session_id)[name]["event_id"])

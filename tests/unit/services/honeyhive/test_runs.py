@@ -28,7 +28,7 @@ def scored_run(
     sessions = {}
     for datapoint, metrics in scores.items():
         metadata = {"run_id": run_id, "datapoint_id": datapoint}
-        sessions[datapoint] = service.start_session(metadata=metadata)["session_id"]
+        sessions[datapoint] = service.start_session(session_name=f"{name} {run_id}", metadata=metadata)["session_id"]
         service.create_event(
             session_id=sessions[datapoint], event_type="chain", event_name=name, metrics=metrics, metadata=metadata
         )
@@ -125,7 +125,7 @@ def test_a_list_that_makes_no_sense_is_a_bad_request(service: Service, query: di
 
 
 def test_a_result_has_every_score_by_metric_and_by_datapoint(service: Service) -> None:
-    scores = {
+    scores: dict[str, dict[str, Any]] = {
         "one": {"accuracy": 0.5, "accuracy_explanation": "so so", "ok": True},
         "two": {"accuracy": 1, "ok": False},
     }
