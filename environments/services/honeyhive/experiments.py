@@ -20,7 +20,6 @@ from environments.services.honeyhive.json_types import countable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from environments.services.honeyhive.events import SESSION
 from environments.services.honeyhive.json_types import Json, JsonObject
 
 _CLIENT_SIDE = "CLIENT_SIDE"
