@@ -15,7 +15,7 @@ from environments.matrix import Environment
 from environments.services import process
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Mapping
 
     from environments.cell.suite import Workspace
     from environments.profiles import Profile
@@ -62,18 +62,16 @@ async def _embedded(space: Workspace, say: Callable[[str], None]) -> Reached:
         "data_dir": str(space.service_data),
         "projects": [{"name": name, "keys": [keys[variable]]} for variable, name in projects.items()],
         "control": {"token": token},
+        "llm_port": 0,
     }
     spec = process.ServiceSpec("honeyhive", "environments.services.honeyhive", config)
-    service, llm = await _together(
-        process.start(spec, space.lifeline, space.service_log),
-        process.start(_LLM, space.lifeline, space.llm_log),
-    )
-    say(f"the embedded service answers at {service.url}, the LLM service at {llm.url}")
+    service = await process.start(spec, space.lifeline, space.service_log)
+    llm_url = service.urls["llm_url"]
+    say(f"the embedded service answers at {service.url}, the LLM service at {llm_url}")
     own, other = (Project(name, variable) for variable, name in projects.items())
-    control = Control(service.control_url, CONTROL_TOKEN)
-    pairs = frozenset({_pair(service.url), _pair(service.control_url), _pair(llm.url)})
-    told = {**keys, CONTROL_TOKEN: token}
-    return Reached(service.url, own, other, told, pairs, (service, llm), llm.url, control)
+    control = Control(service.urls["control_url"], CONTROL_TOKEN)
+    pairs = frozenset(_pair(url) for url in service.urls.values())
+    return Reached(service.url, own, other, {**keys, CONTROL_TOKEN: token}, pairs, (service,), llm_url, control)
 
 
 async def _own_server(profile: Profile, space: Workspace, say: Callable[[str], None]) -> Reached:
@@ -94,17 +92,6 @@ async def _own_server(profile: Profile, space: Workspace, say: Callable[[str], N
     keys = {KEY: profile.api_key.get_secret_value()}
     project = Project(profile.project, KEY)
     return Reached(profile.base_url, project, None, keys, pairs | {_pair(llm.url)}, (llm,), llm.url)
-
-
-async def _together(*starting: Coroutine[None, None, process.RunningService]) -> tuple[process.RunningService, ...]:
-    """Start services at the same time: all of them, or none and the first error."""
-    started = await asyncio.gather(*starting, return_exceptions=True)
-    running = tuple(each for each in started if isinstance(each, process.RunningService))
-    for error in started:
-        if isinstance(error, BaseException):
-            await asyncio.gather(*(service.stop() for service in running))
-            raise error
-    return running
 
 
 def _pair(url: str) -> tuple[str, int]:

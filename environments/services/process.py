@@ -1,7 +1,7 @@
 """A service as a process: start it, wait until it answers, stop it. It dies with whoever started it.
 
 A service is `python -m <module> --config -`: it reads one JSON line from stdin, binds a free port, answers, and only
-then writes one JSON line with its `url` (and the `control_url` of a service that was asked for one). It follows the
+then writes one JSON line with its `url`, and those of what else it was asked to serve. It follows the
 lifeline of its starter (see `environments.inside.lifeline`).
 """
 
@@ -44,9 +44,13 @@ class RunningService:
     """A service that answers."""
 
     spec: ServiceSpec
-    url: str
     process: asyncio.subprocess.Process
-    control_url: str = ""
+    # As the service told them: `url`, and what else it was asked to serve.
+    urls: Mapping[str, str]
+
+    @property
+    def url(self) -> str:
+        return self.urls["url"]
 
     async def died(self) -> str:
         """Wait until the process ends by itself, and say how."""
@@ -76,8 +80,7 @@ async def start(spec: ServiceSpec, lifeline_path: Path, log: Path) -> RunningSer
             start_new_session=True,
         )
     try:
-        told = await asyncio.wait_for(_ready(process, spec), _READY_WITHIN_S)
-        url, control_url = str(told["url"]), str(told.get("control_url", ""))
+        urls = await asyncio.wait_for(_ready(process, spec), _READY_WITHIN_S)
     except (TimeoutError, ValueError, OSError) as error:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -86,17 +89,17 @@ async def start(spec: ServiceSpec, lifeline_path: Path, log: Path) -> RunningSer
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         raise
-    return RunningService(spec, url, process, control_url)
+    return RunningService(spec, process, urls)
 
 
-async def _ready(process: asyncio.subprocess.Process, spec: ServiceSpec) -> Mapping[str, Any]:
+async def _ready(process: asyncio.subprocess.Process, spec: ServiceSpec) -> Mapping[str, str]:
     assert process.stdin is not None  # both are pipes, as asked
     assert process.stdout is not None
     process.stdin.write(json.dumps(spec.config).encode() + b"\n")
     await process.stdin.drain()
     process.stdin.close()
-    told: Mapping[str, Any] = json.loads(await process.stdout.readline())
-    return told
+    urls: Mapping[str, str] = json.loads(await process.stdout.readline())
+    return urls
 
 
 def _failed(spec: ServiceSpec, process: asyncio.subprocess.Process, log: Path, error: Exception) -> ServiceFailed:

@@ -158,6 +158,41 @@ def client(target: Target) -> HoneyHive:
 
 
 @pytest.fixture
+def create_metric(client: HoneyHive, server: Server, cleanup: Cleanup, resource_name: str) -> Callable[..., str]:
+    """Create metrics through the client: `create_metric(type="PYTHON", criteria="…")` returns the id.
+
+    Unless it is told otherwise, a metric applies to no event of any other test.
+    """
+    only = {"field": "event_name", "operator": "is", "value": resource_name, "type": "string"}
+    own = {"name": resource_name, "filters": {"filterArray": [only]}}
+
+    def create(**fields: object) -> str:
+        from honeyhive.models import CreateMetricRequest
+
+        metric_id = str(client.metrics.create(CreateMetricRequest(**{**own, **fields})).metric_id)
+        cleanup.register(f"{resource_name} {metric_id}", lambda: server.delete_metric(metric_id))
+        return metric_id
+
+    return create
+
+
+@pytest.fixture
+def create_run(client: HoneyHive, server: Server, cleanup: Cleanup, resource_name: str) -> Callable[..., str]:
+    """Create experiment runs through the client: `create_run(metadata={…})` returns the id."""
+
+    def create(**fields: object) -> str:
+        from honeyhive.models import PostExperimentRunRequest
+
+        run_id = str(
+            client.experiments.create_run(PostExperimentRunRequest(**{"name": resource_name, **fields})).run_id
+        )
+        cleanup.register(f"{resource_name} {run_id}", lambda: server.delete_run(run_id))
+        return run_id
+
+    return create
+
+
+@pytest.fixture
 def start_session(client: HoneyHive, server: Server, cleanup: Cleanup, resource_name: str) -> Callable[..., str]:
     """Start sessions through the client: `start_session(inputs={…})` returns the id that the server issued."""
 

@@ -1,4 +1,4 @@
-"""Events written and read by the client, and by the tracer without a span."""
+"""Events written and read by the client, by the tracer without a span, and by an exporter without the SDK."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.eventually import eventually
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from honeyhive import HoneyHive, HoneyHiveTracer
 
+    from environments.inside.target import Target
+    from tests.support.cleanup import Cleanup
     from tests.support.server import Server
 
 
@@ -161,3 +165,65 @@ def test_an_update_of_an_event_that_does_not_exist_is_an_error_of_the_client(cli
         client.events.update(UpdateEventRequest(event_id=str(uuid.uuid4()), metrics={"score": 1}))
 
     assert raised.value.status_code == 404
+
+
+def test_a_session_has_the_sums_of_its_events(
+    client: HoneyHive, start_session: Callable[..., str], server: Server
+) -> None:
+    from honeyhive.models import PostEventRequest
+
+    session_id = start_session()
+    tokens = {"cost": 0.25, "prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
+    for name in ("one", "two"):
+        event = {**_tool(name, session_id, metadata=tokens), "event_type": "model"}
+        client.events.create(PostEventRequest(event=event))
+    client.events.create(PostEventRequest(event=_tool("three", session_id, feedback={"rating": 1})))
+
+    def summed() -> dict[str, object]:
+        metadata = server.session(session_id)["metadata"]
+        assert metadata.get("num_events") == 3, f"the session's metadata: {metadata}"
+        return dict(metadata)
+
+    metadata = eventually(summed)
+    assert (metadata["num_model_events"], metadata["cost"], metadata["total_tokens"]) == (2, 0.5, 14)
+    assert metadata["has_feedback"] is True
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_opentelemetrys_own_exporter_becomes_a_model_event(
+    target: Target, server: Server, cleanup: Cleanup, resource_name: str, *, compressed: bool
+) -> None:
+    """Whoever has OpenTelemetry already needs no SDK: protobuf, and the GenAI conventions."""
+    from opentelemetry.exporter.otlp.proto.http import Compression
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+
+    exporter = OTLPSpanExporter(
+        endpoint=f"{target.base_url}/opentelemetry/v1/traces",
+        headers={"Authorization": f"Bearer {server.project.api_key}"},
+        compression=Compression.Gzip if compressed else Compression.NoCompression,
+    )
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    session_id = str(uuid.uuid4())
+    cleanup.register(f"{resource_name} {session_id}", lambda: server.delete_session(session_id))
+    attributes = {
+        "honeyhive.session_id": session_id,
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "openai",
+        "gen_ai.request.model": "gpt-4o",
+        "gen_ai.input.messages": '[{"role": "user", "parts": [{"type": "text", "content": "Hi"}]}]',
+        "gen_ai.output.messages": '[{"role": "assistant", "parts": [{"type": "text", "content": "Hello"}]}]',
+        "gen_ai.usage.input_tokens": 3,
+        "gen_ai.usage.output_tokens": 4,
+    }
+    with provider.get_tracer("plain").start_as_current_span("chat gpt-4o", attributes=attributes):
+        pass
+    provider.shutdown()
+
+    event = server.event(session_id, "chat gpt-4o")
+    assert event["event_type"] == "model"
+    assert (event["config"]["model"], event["config"]["provider"]) == ("gpt-4o", "openai")
+    assert event["inputs"]["chat_history"] == [{"role": "user", "content": "Hi"}]
+    assert event["metadata"]["total_tokens"] == 7

@@ -50,6 +50,11 @@ class Server:
         answer: Event = self._http.get(f"/v1/sessions/{session_id}").raise_for_status().json()
         return answer
 
+    def get(self, path: str, **query: str) -> Event:
+        """Return what the server answers to a path of its API."""
+        answer: Event = self._http.get(path, params=query).raise_for_status().json()
+        return answer
+
     # ---- As soon as it is there ----------------------------------------------------------------------
 
     def event(self, session_id: str | None, name: str) -> Event:
@@ -85,3 +90,13 @@ class Server:
     def delete_session(self, session_id: str) -> None:
         """Delete a session with all its events."""
         self._http.delete(f"/v1/sessions/{session_id}").raise_for_status()
+
+    def delete_run(self, run_id: str) -> None:
+        """Delete an experiment run with the sessions that it names."""
+        for session_id in self.get(f"/v1/runs/{run_id}")["evaluation"]["event_ids"]:
+            self.delete_session(session_id)
+        self._http.delete(f"/v1/runs/{run_id}").raise_for_status()
+
+    def delete_metric(self, metric_id: str) -> None:
+        """Delete a metric."""
+        self._http.delete("/v1/metrics", params={"metric_id": metric_id}).raise_for_status()

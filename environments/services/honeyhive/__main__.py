@@ -1,8 +1,9 @@
 """The command line: options for a person (`--help` lists them), `--config -` for a supervisor.
 
 For a supervisor: one line of JSON on stdin, `{"port": 0, "data_dir": "...", "projects": [{"name": "p", "keys":
-["k"]}]}` (all but `projects` optional; `max_body_bytes`, `ingestion_lag_ms` and `"control": {"token": "..."}` too),
-one line on stdout when it answers: `{"url": "..."}`, with `control_url` beside it where there is a control token.
+["k"]}]}`, one line on stdout when it answers: `{"url": "..."}`. All but `projects` is optional; so are
+`max_body_bytes`, `ingestion_lag_ms`, `llm_url`, `llm_port` and `"control": {"token": "..."}`, of which the last two
+bring their addresses into the answer, as `llm_url` and `control_url`.
 Keys travel by stdin because a command line can be read by anyone on the machine.
 """
 
@@ -12,6 +13,7 @@ import argparse
 import json
 import secrets
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,8 +26,10 @@ if TYPE_CHECKING:
     from environments.services.honeyhive.server import Config, Ready
 
 _KEY_PREFIX = "hh_"
-_CONFIG_KEYS = frozenset({"port", "data_dir", "projects", "max_body_bytes", "ingestion_lag_ms", "control"})
-_NUMBERS = {"max_body_bytes": "body_limit", "ingestion_lag_ms": "lag_ms"}
+_CONFIG_KEYS = frozenset(
+    {"port", "data_dir", "projects", "max_body_bytes", "ingestion_lag_ms", "control", "llm_url", "llm_port"}
+)
+_NUMBERS = {"max_body_bytes": "body_limit", "ingestion_lag_ms": "lag_ms", "llm_port": "llm_port"}
 _MAX_PORT = 65535
 
 
@@ -56,6 +60,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--control-token", metavar="TOKEN", help="open a port to mint projects and keys, and to set lag"
     )
+    parser.add_argument(
+        "--llm-url", metavar="URL", help="OpenAI-compatible base URL for LLM metrics (default: that of --llm-port)"
+    )
     parser.add_argument("--config", choices=["-"], help="read everything from one line of JSON on stdin")
     return parser
 
@@ -85,6 +92,7 @@ def _for_person(arguments: argparse.Namespace) -> tuple[Config, Callable[[Ready]
         arguments.data_dir,
         control_token=arguments.control_token or "",
         llm_port=arguments.llm_port,
+        llm_url=arguments.llm_url,
     ), ready
 
 
@@ -93,7 +101,7 @@ def _for_supervisor() -> tuple[Config, Callable[[Ready], None]]:
 
 
 def _tell(told: Ready) -> None:
-    print(json.dumps({"url": told.url, **({"control_url": told.control_url} if told.control_url else {})}), flush=True)
+    print(json.dumps({name: url for name, url in asdict(told).items() if url}), flush=True)
 
 
 def _config(line: str) -> Config:
@@ -108,6 +116,7 @@ def _config(line: str) -> Config:
         data_dir = Path(sent["data_dir"]) if sent.get("data_dir") else None
         limits = {field: int(sent[name]) for name, field in _NUMBERS.items() if name in sent}
         token = _text(sent["control"]["token"]) if "control" in sent else ""
+        llm_url = _text(sent["llm_url"]) if sent.get("llm_url") else None
     except (ValueError, TypeError, KeyError, AttributeError, argparse.ArgumentTypeError):
         unknown, projects = [], ()
     if unknown or not projects:
@@ -118,7 +127,7 @@ def _config(line: str) -> Config:
             expected='one line of JSON: {"port": 0, "data_dir": "...", "projects": [{"name": "...", "keys": ["..."]}]}',
             remedy="see the head of environments/services/honeyhive/__main__.py",
         )
-    return Config(projects, port, data_dir, **limits, control_token=token)
+    return Config(projects, port, data_dir, **limits, control_token=token, llm_url=llm_url)
 
 
 def _text(value: object) -> str:

@@ -14,6 +14,7 @@ from starlette.routing import Route, Router
 
 from environments.services.honeyhive import bodies, openapi
 from environments.services.honeyhive.calls import Call, Incoming, answer, raw_answer
+from environments.services.honeyhive.evaluators import Evaluators
 from environments.services.honeyhive.http_errors import ApiError, error_response, not_found, translated
 from environments.services.honeyhive.json_types import dump
 from environments.services.honeyhive.routes import ROUTES, accepted_keys
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from environments.services.honeyhive.store import Store
 
 _log = logging.getLogger(__name__)
+_NO_LLM = Evaluators()
 
 
 def create_app(
@@ -36,6 +38,7 @@ def create_app(
     keys: Keys,
     clock: Callable[[], int] = time.time_ns,
     body_limit: int = bodies.DEFAULT_LIMIT,
+    evaluators: Evaluators = _NO_LLM,
 ) -> ASGIApp:
     """Build the application. `clock` tells the time in nanoseconds since 1970."""
 
@@ -44,7 +47,7 @@ def create_app(
 
         def run(incoming: Incoming) -> Response:
             project = keys.project_of(incoming.headers.get("authorization"), accepted, incoming.now_ns)
-            return handler(Call(project, store.of(project), incoming, keys))
+            return handler(Call(project, store.of(project), incoming, keys, evaluators))
 
         return run
 

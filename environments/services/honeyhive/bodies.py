@@ -109,7 +109,7 @@ def parse(body: bytes, *, depth_checked_later: bool = False) -> Json:
         if not depth_checked_later and body.count(b"[") + body.count(b"{") > MAX_DEPTH:
             _check_depth(value)
         # Half a surrogate pair is legal in JSON and in a Python string, and cannot be stored as UTF-8.
-        return _without_surrogates(value) if _SURROGATE_ESCAPE.search(body) else value
+        return without_surrogates(value) if _SURROGATE_ESCAPE.search(body) else value
     except (ValueError, RecursionError) as error:
         raise bad_request(f"the body is not valid JSON: {error}") from None
 
@@ -148,13 +148,14 @@ def _children(value: Json) -> list[Json]:
     return value if isinstance(value, list) else []
 
 
-def _without_surrogates(value: Json) -> Json:
+def without_surrogates(value: Json) -> Json:
+    """Replace halves of characters, which no UTF-8 can hold."""
     if isinstance(value, str):
         return _LONE_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", value)
     if isinstance(value, list):
-        return [_without_surrogates(item) for item in value]
+        return [without_surrogates(item) for item in value]
     if isinstance(value, dict):
-        return {cast("str", _without_surrogates(key)): _without_surrogates(item) for key, item in value.items()}
+        return {cast("str", without_surrogates(key)): without_surrogates(item) for key, item in value.items()}
     return value
 
 

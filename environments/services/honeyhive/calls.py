@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from starlette.datastructures import QueryParams
 
     from environments.services.honeyhive.documents import ProjectDocuments
+    from environments.services.honeyhive.evaluators import Evaluators
     from environments.services.honeyhive.keys import Keys, Project
     from environments.services.honeyhive.store import ProjectStore
 
@@ -48,12 +49,13 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request with a valid key: whose it is, and what that project sees."""
+    """A request with a valid key: whose it is, what that project sees, and what runs its metrics."""
 
     project: Project
     store: ProjectStore
     incoming: Incoming
     keys: Keys
+    evaluators: Evaluators
 
     @property
     def documents(self) -> ProjectDocuments:
@@ -69,6 +71,11 @@ class Call:
     def params(self) -> Mapping[str, str]:
         """The parts of the path that the route names."""
         return self.incoming.params
+
+    @property
+    def query(self) -> QueryParams:
+        """The query of the URL."""
+        return self.incoming.query
 
     def object(self) -> JsonObject:
         """Return the body, which must be a JSON object."""

@@ -1,8 +1,8 @@
-"""Filters, date ranges and pages of `POST /v1/events/export`, into parameterised SQL. Pure.
+"""Filters, date ranges and pages of events, into parameterised SQL. Pure.
 
 The four types and their operators are the public API's. Combinations that it does not list have their plain meaning
 (`greater than` on text compares text). Inferred: text compares with case; an event without the field matches `is not`
-and `not contains`.
+and `not contains`; a date range that is one moment begins there.
 """
 
 from __future__ import annotations
@@ -62,6 +62,26 @@ def condition(filters: Json, date_range: Json) -> Condition:
     pieces += _of_date_range(date_range)
     parameters = {name: value for piece in pieces for name, value in piece.parameters.items()}
     return Condition(" AND ".join(f"({piece.sql})" for piece in pieces) or "1", parameters)
+
+
+def of_run(run_id: str, name: str = "run") -> Condition:
+    """Build the condition that an event belongs to an evaluation run: its metadata names the run."""
+    return Condition(f"json_extract(body, '$.metadata.run_id') = :{name}", {name: run_id})
+
+
+def of_any_run() -> Condition:
+    """Build the condition that an event belongs to some run."""
+    return Condition("json_extract(body, '$.metadata.run_id') IS NOT NULL", {})
+
+
+def both(one: Condition, other: Condition) -> Condition:
+    """Build the condition that both hold. Their parameters must have different names."""
+    return Condition(f"({one.sql}) AND ({other.sql})", {**one.parameters, **other.parameters})
+
+
+def either(one: Condition, other: Condition) -> Condition:
+    """Build the condition that one of two holds. Their parameters must have different names."""
+    return Condition(f"({one.sql}) OR ({other.sql})", {**one.parameters, **other.parameters})
 
 
 def page(limit: Json, number: Json) -> Page:
@@ -186,7 +206,7 @@ _NULL_HAS_MEANING = frozenset({"is", "is not"})
 def _of_filter(sent: Json, prefix: str) -> Condition:
     if not isinstance(sent, dict):
         raise bad_request("each filter must be an object with field, operator, value and type")
-    name, operator, kind = sent.get("field"), sent.get("operator"), sent.get("type") or "string"
+    name, operator, kind = sent.get("field"), sent.get("operator"), sent.get("type") or _type_of(sent.get("value"))
     if not isinstance(name, str) or not _FIELD.fullmatch(name):
         raise bad_request("a filter's field must be a name, or names joined by dots")
     if not isinstance(operator, str) or operator not in _OPERATORS:
@@ -199,6 +219,11 @@ def _of_filter(sent: Json, prefix: str) -> Condition:
     if operator in _WITHOUT_VALUE:
         return Condition(sql, field.parameters)
     return Condition(sql, {**field.parameters, f"{prefix}v": _value(sent.get("value"), operator, kind, name)})
+
+
+def _type_of(value: Json) -> str:
+    """Return the type that a filter without one means: search takes filters without."""
+    return "boolean" if isinstance(value, bool) else "number" if isinstance(value, int | float) else "string"
 
 
 def _value(value: Json, operator: str, kind: str, name: str) -> str | float | None:
@@ -215,20 +240,27 @@ def _value(value: Json, operator: str, kind: str, name: str) -> str | float | No
 def _of_date_range(sent: Json) -> list[Condition]:
     if sent is None:
         return []
-    if not isinstance(sent, dict) or not (sent.keys() & _RANGE_ENDS.keys()):
+    if isinstance(sent, str):
+        sent = {"$gte": sent}
+    if not isinstance(sent, dict) or not any(name in sent for names in _RANGE_ENDS for name in names):
         raise bad_request("dateRange must be an object with $gte and $lte")
     try:
         return [
-            Condition(sql, {f"range{index}": _nanoseconds(milliseconds(sent[key]) + beyond)})
-            for index, (key, (sql, beyond)) in enumerate(_RANGE_ENDS.items())
-            if sent.get(key) is not None
+            Condition(sql, {f"range{index}": _nanoseconds(milliseconds(end) + beyond)})
+            for index, (names, (sql, beyond)) in enumerate(_RANGE_ENDS.items())
+            for end in [next((sent[name] for name in names if sent.get(name) is not None), None)]
+            if end is not None
         ]
     except (TypeError, ValueError, OverflowError) as error:
         raise bad_request(f"dateRange must name moments, in ISO 8601 or milliseconds: {error}") from None
 
 
 # The end of a range includes the whole of its millisecond.
-_RANGE_ENDS = {"$gte": ("start_ns >= :range0", 0), "$lte": ("start_ns < :range1", 1)}
+# Export names them one way, search the other.
+_RANGE_ENDS = {
+    ("$gte", "start_time"): ("start_ns >= :range0", 0),
+    ("$lte", "end_time"): ("start_ns < :range1", 1),
+}
 
 
 def _nanoseconds(ms: float) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, TypeGuard
 
 # Mappings and sequences, so that what was read is not changed by whoever it is passed to.
 Json: TypeAlias = "Mapping[str, Json] | Sequence[Json] | str | int | float | bool | None"
@@ -12,6 +12,15 @@ JsonObject: TypeAlias = Mapping[str, Json]
 
 # SQLite refuses documents nested deeper than 1000, Python's own parser somewhere near; stay far below both.
 MAX_DEPTH = 100
+
+
+# What is summed up stays far inside of what 64 bits and a float can hold, however many there are.
+MAX_COUNTED = 1e12
+
+
+def countable(value: Json) -> TypeGuard[int | float]:
+    """Return whether a value is a number that can be summed up: neither true nor false, and not astronomical."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MAX_COUNTED
 
 
 def dump(value: Json) -> str:

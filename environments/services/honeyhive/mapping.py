@@ -3,7 +3,8 @@
 What is known: the attribute names (the public attribute registry and the SDK's wire), the GenAI operations (the SDK
 carries a copy of the server's table), the OpenInference kinds (the SDK's table), that a session is created for
 `honeyhive.session_auto_create`. Inferred: attributes of no bucket go under `metadata`, nested by their dots; JSON text
-in inputs, outputs and config is read back into what it was before an attribute had to be text.
+in inputs, outputs and config is read back into what it was before an attribute had to be text; the resource and the
+span's events are kept in the metadata. What other conventions mean is in `conventions`.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from environments.services.honeyhive import events
+from environments.services.honeyhive import conventions, events
 from environments.services.honeyhive.events import EVENT_TYPES, NS_PER_MS, Event
-from environments.services.honeyhive.json_types import MAX_DEPTH, Json, JsonObject
+from environments.services.honeyhive.nesting import read_back, unflattened
 from environments.services.honeyhive.otlp import STATUS_ERROR, Span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from environments.services.honeyhive.json_types import Json, JsonObject
 
 # ---- The rules ---------------------------------------------------------------------------------------
 
@@ -43,6 +46,8 @@ _BUCKET_PREFIXES = {
 }
 _JSON_TEXT_BUCKETS = frozenset({"inputs", "outputs", "config"})
 _OTHERS = "metadata"
+# Traceloop's way to tag every span of a request.
+_ASSOCIATION = "traceloop.association.properties."
 # A bucket is an object; what is set on the bucket itself, without a key, goes under this one.
 _UNKEYED = "value"
 
@@ -90,8 +95,8 @@ _CONSUMED = frozenset(
     }
 )
 
+_NOTHING: JsonObject = {}
 _NAMESPACE = uuid.UUID("0b6f1f1c-5f5b-5d1e-8f0a-9f4f0f8a7d10")
-_MAX_PARTS = 32
 
 # ---- The mapping -------------------------------------------------------------------------------------
 
@@ -186,16 +191,18 @@ def _as_text(value: Json) -> str:
 
 
 def _buckets(span: Span) -> dict[str, JsonObject]:
+    normal = conventions.normalised(span.attributes, span.events, span.scope_name)
     flat: dict[str, dict[str, Json]] = {bucket: {} for bucket in events.BUCKETS}
     for name, value in span.attributes.items():
-        if name not in _CONSUMED:
+        if name not in _CONSUMED and not normal.tells(name):
             bucket, key = _placed(name)
             flat[bucket][key] = value
     for bucket in _JSON_TEXT_BUCKETS:
-        flat[bucket] = {key: _read_back(value) for key, value in flat[bucket].items()}
-    nested = {bucket: unflattened(pairs) for bucket, pairs in flat.items()}
+        flat[bucket] = {key: read_back(value) for key, value in flat[bucket].items()}
+    # What a HoneyHive attribute says is laid over what other conventions come to.
+    nested = {bucket: {**normal.buckets.get(bucket, _NOTHING), **unflattened(flat[bucket])} for bucket in flat}
     nested[_OTHERS] = {**nested[_OTHERS], **_lineage(span)}
-    return nested
+    return cast("dict[str, JsonObject]", nested)
 
 
 def _placed(name: str) -> tuple[str, str]:
@@ -206,65 +213,24 @@ def _placed(name: str) -> tuple[str, str]:
         prefix = ".".join(pieces[:parts])
         if prefix in _BUCKET_PREFIXES:
             return _BUCKET_PREFIXES[prefix], pieces[parts] if len(pieces) > parts else _UNKEYED
-    return _OTHERS, name
+    return _OTHERS, name.removeprefix(_ASSOCIATION)
 
 
 def _lineage(span: Span) -> JsonObject:
-    return {
+    told: dict[str, Json] = {
         "has_otlp_lineage": True,
         "trace_id": span.trace_id,
         "span_id": span.span_id,
         "parent_span_id": span.parent_span_id,
         "scope": {"name": span.scope_name, "version": span.scope_version},
     }
-
-
-def _read_back(value: Json) -> Json:
-    if not isinstance(value, str) or value[:1] not in {"{", "["}:
-        return value
-    if value.count("[") + value.count("{") > MAX_DEPTH:
-        return value  # perhaps too deep to store; as text it is stored as it came
-    try:
-        return cast("Json", json.loads(value, parse_constant=_refused, parse_float=_finite_or_text))
-    except ValueError:
-        return value
-
-
-def _refused(name: str) -> Json:
-    raise ValueError(name)
-
-
-def _finite_or_text(text: str) -> Json:
-    number = float(text)
-    return number if abs(number) != float("inf") else text
-
-
-def unflattened(flat: Mapping[str, Json]) -> JsonObject:
-    """Nest by the dots in the keys; keys 0, 1, 2, … make a list. What lies below a scalar stays dotted."""
-    root: dict[str, Json] = {}
-    for key in sorted(flat):  # `a` before `a.b`, whatever order they came in
-        _insert(root, key.split(".", _MAX_PARTS), flat[key])
-    return {key: _with_lists(value) for key, value in root.items()}
-
-
-def _insert(node: dict[str, Json], parts: list[str], value: Json) -> None:
-    if isinstance(value, dict) and value:
-        for key, inner in value.items():
-            _insert(node, [*parts, key], inner)
-        return
-    for index, part in enumerate(parts[:-1]):
-        child = node.setdefault(part, {})
-        if not isinstance(child, dict):
-            node[".".join(parts[index:])] = value
-            return
-        node = child
-    node[parts[-1]] = value
-
-
-def _with_lists(value: Json) -> Json:
-    if not isinstance(value, dict):
-        return value
-    children = {key: _with_lists(child) for key, child in value.items()}
-    if children and all(str(index) in children for index in range(len(children))):
-        return [children[str(index)] for index in range(len(children))]
-    return children
+    happened: list[Json] = [
+        {"name": event.name, "time": event.time_ns / NS_PER_MS, "attributes": event.attributes}
+        for event in span.events
+        if event.name not in conventions.CONSUMED_EVENTS
+    ]
+    return {
+        **told,
+        **({"resource": span.resource} if span.resource else {}),
+        **({"span_events": happened} if happened else {}),
+    }

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, cast
 from environments.services.honeyhive import bodies
 from environments.services.honeyhive.http_errors import bad_request
 from environments.services.honeyhive.json_types import MAX_DEPTH, Json, JsonObject, dump
+from environments.services.honeyhive.nesting import unflattened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -120,7 +121,7 @@ def _from_protobuf(body: bytes) -> Batch:
     return _batch(
         _span_of_protobuf(span, scoped.scope.name, scoped.scope.version, resource)
         for group in request.resource_spans
-        for resource in [_attributes_of_protobuf(group.resource.attributes)]
+        for resource in [unflattened(_attributes_of_protobuf(group.resource.attributes))]
         for scoped in group.scope_spans
         for span in scoped.spans
     )
@@ -179,7 +180,7 @@ def _from_json(body: bytes) -> Batch:
 
 def _spans_of_json(request: JsonObject) -> Iterator[Span]:
     for group in _objects(request, "resourceSpans", "resource_spans"):
-        resource = _attributes_of_json(_object(group.get("resource") or {}))
+        resource = unflattened(_attributes_of_json(_object(group.get("resource") or {})))
         for scoped in _objects(group, "scopeSpans", "scope_spans"):
             scope = _object(scoped.get("scope") or {})
             name, version = _text(scope.get("name")), _text(scope.get("version"))

@@ -18,13 +18,18 @@ from environments.errors import ServiceFailed
 from environments.services.honeyhive import bodies
 from environments.services.honeyhive.app import create_app, router
 from environments.services.honeyhive.control import Control
+from environments.services.honeyhive.evaluators import Evaluators
 from environments.services.honeyhive.keys import Keys
+from environments.services.honeyhive.scoring import Scoring
 from environments.services.honeyhive.store import Store
 from environments.services.honeyhive.visibility import DEFAULT_LAG_MS, Visibility
-from environments.services.serving import bound, serve_on
+from environments.services.serving import HOST, bound, serve_on
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Iterator
+
+    from starlette.types import ASGIApp
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,8 @@ class Config:
     control_token: str = field(default="", repr=False)
     # Where the LLM service is served beside it; None: nowhere.
     llm_port: int | None = None
+    # Where LLM metrics ask, an OpenAI-compatible base URL; None: the LLM service beside it, if there is one.
+    llm_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +62,28 @@ def serve(config: Config, ready: Callable[[Ready], None]) -> None:
     """Serve until a signal says stop. `ready` is called once it answers.
 
     The control endpoint and the LLM service are further sockets of this process: one start, one end, and every port is
-    known to be free before anything is said. A cell, which needs the LLM service apart, has a process for it.
+    known to be free before anything is said.
     """
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     with ExitStack() as stack:
         folder = stack.enter_context(_folder(config.data_dir))
+        sites: dict[str, tuple[socket.socket, ASGIApp]] = {}
         listener = stack.enter_context(closing(bound(config.port)))
-        store = stack.enter_context(closing(_opened(folder, config.lag_ms)))
-        keys = Keys(store.database, config.projects, time.time_ns())
-        sites = {"url": (listener, create_app(store, keys, body_limit=config.body_limit))}
-        if config.control_token:
-            control = router(Control(config.control_token, keys, store.visibility).routes())
-            sites["control_url"] = (stack.enter_context(closing(bound(0))), control)
+        llm_url = config.llm_url
         if config.llm_port is not None:
             from environments.services.llm.app import create_app as create_llm_app
 
-            sites["llm_url"] = (stack.enter_context(closing(bound(config.llm_port, "--llm-port"))), create_llm_app())
+            beside = stack.enter_context(closing(bound(config.llm_port, "--llm-port")))
+            sites["llm_url"] = (beside, create_llm_app())
+            llm_url = llm_url or f"http://{HOST}:{beside.getsockname()[1]}/v1"
+        store = stack.enter_context(closing(_opened(folder, config.lag_ms)))
+        evaluators = Evaluators(llm_url)
+        stack.enter_context(closing(Scoring(store, evaluators)))
+        keys = Keys(store.database, config.projects, time.time_ns())
+        sites["url"] = (listener, create_app(store, keys, body_limit=config.body_limit, evaluators=evaluators))
+        if config.control_token:
+            control = router(Control(config.control_token, keys, store.visibility).routes())
+            sites["control_url"] = (stack.enter_context(closing(bound(0))), control)
         serve_on(dict(sites.values()), lambda urls: ready(Ready(**dict(zip(sites, urls, strict=True)))))
 
 

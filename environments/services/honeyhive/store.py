@@ -11,21 +11,28 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from environments.services.honeyhive import documents, events, keys
+from environments.services.honeyhive import documents, events, keys, metrics, runs
 from environments.services.honeyhive.database import Database
 from environments.services.honeyhive.events import Event
 from environments.services.honeyhive.http_errors import not_found
-from environments.services.honeyhive.json_types import JsonObject, dump
+from environments.services.honeyhive.json_types import MAX_COUNTED, JsonObject, dump
+from environments.services.honeyhive.metrics import MetricStore
+from environments.services.honeyhive.rollups import SUMS, Rollup
+from environments.services.honeyhive.runs import RunStore
 from environments.services.honeyhive.visibility import Visibility
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
+    from typing import TypeAlias
 
     from environments.services.honeyhive.filters import Condition, Page
     from environments.services.honeyhive.keys import Project
     from environments.services.honeyhive.mapping import Mapped
+
+    # What is called after a write: whose events, and which.
+    Told: TypeAlias = Callable[[Project, Sequence[str]], None]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
@@ -50,6 +57,8 @@ CREATE INDEX IF NOT EXISTS events_by_session ON events (project_id, session_id, 
 CREATE INDEX IF NOT EXISTS events_by_time ON events (project_id, start_ns);
 CREATE INDEX IF NOT EXISTS events_by_type ON events (project_id, event_type, start_ns);
 CREATE INDEX IF NOT EXISTS events_by_name ON events (project_id, event_name, start_ns);
+CREATE INDEX IF NOT EXISTS events_by_run ON events (project_id, json_extract(body, '$.metadata.run_id'))
+    WHERE json_extract(body, '$.metadata.run_id') IS NOT NULL;
 -- A span that chose its event id, and the id that its children know it by.
 CREATE TABLE IF NOT EXISTS aliases (
     project_id TEXT NOT NULL,
@@ -69,17 +78,39 @@ _KEEP = " ON CONFLICT (project_id, event_id) DO NOTHING"
 _REPLACED = [f"{column} = excluded.{column}" for column in _COLUMNS if column not in {"event_id", "span_id"}]
 _REPLACE = f" ON CONFLICT (project_id, event_id) DO UPDATE SET {', '.join(_REPLACED)}"
 
+# A schema is read from so many events at most: it is a help in choosing filters, not a census.
+_SCHEMA_EVENTS = 5_000
+
+_NUMBER = (
+    "CASE WHEN json_type(body, '$.metadata.{0}') IN ('integer', 'real')"
+    f" AND body ->> '$.metadata.{{0}}' BETWEEN {-MAX_COUNTED:f} AND {MAX_COUNTED:f}"
+    " THEN body ->> '$.metadata.{0}' END"
+)
+_ROLLUPS = f"""
+    SELECT session_id, count(*), sum(event_type = 'model'), max(coalesce(body -> '$.feedback', '{{}}') <> '{{}}'),
+        {", ".join(f"coalesce(sum({_NUMBER.format(name)}), 0)" for name in SUMS)}
+    FROM events
+    WHERE project_id = ? AND session_id IN (SELECT value FROM json_each(?)) AND event_id <> session_id
+    GROUP BY session_id
+"""  # noqa: S608
+
 
 class Store:
     """Every project's events, in one file of a data folder."""
 
     def __init__(self, folder: Path, visibility: Visibility | None = None) -> None:
         self.visibility = visibility or Visibility(0)
-        self.database = Database(folder / "events.sqlite", _SCHEMA + documents.SCHEMA + keys.SCHEMA, self.visibility)
+        schema = _SCHEMA + documents.SCHEMA + keys.SCHEMA + runs.SCHEMA + metrics.SCHEMA
+        self.database = Database(folder / "events.sqlite", schema, self.visibility)
+        self._told: list[Told] = []
 
     def of(self, project: Project) -> ProjectStore:
         """Return what one project sees."""
-        return ProjectStore(self.database, project)
+        return ProjectStore(self.database, project, self._told)
+
+    def tell(self, told: Told) -> None:
+        """Have a function called after every write of events, in the thread that wrote them."""
+        self._told.append(told)
 
     def close(self) -> None:
         """Finish what was asked for, and close."""
@@ -100,6 +131,17 @@ class ProjectStore:
 
     _database: Database
     _project: Project
+    _told: Sequence[Told]
+
+    @property
+    def runs(self) -> RunStore:
+        """The project's experiment runs."""
+        return RunStore(self._database, self._project)
+
+    @property
+    def metrics(self) -> MetricStore:
+        """The project's metrics."""
+        return MetricStore(self._database, self._project)
 
     @property
     def documents(self) -> documents.ProjectDocuments:
@@ -114,6 +156,7 @@ class ProjectStore:
             connection.executemany(_INSERT + _REPLACE, rows)
 
         self._database.write(run)
+        self._tell([event.event_id for event in new])
 
     def change(self, event_id: str, change: Callable[[Event], Event], *, absent: Event | None = None) -> Event:
         """Change one event; where it does not exist store `absent`, or raise 404 without one."""
@@ -126,7 +169,20 @@ class ProjectStore:
             connection.execute(_INSERT + _REPLACE, self._row(changed))
             return changed
 
-        return self._database.write(run)
+        changed = self._database.write(run)
+        self._tell([event_id])
+        return changed
+
+    def scored(self, event_id: str, metrics: JsonObject, metadata: JsonObject) -> None:
+        """Lay a score on an event, if that is still there. Nobody is told: a score is no reason to score again."""
+
+        def run(connection: sqlite3.Connection) -> None:
+            event = self._get(connection, event_id)
+            if event is not None:
+                laid = dataclasses.replace(event.merged({"metrics": metrics}), metadata={**event.metadata, **metadata})
+                self._replace(connection, laid)
+
+        self._database.write(run)
 
     def ingest(self, batch: Sequence[Mapped]) -> None:
         """Store what spans came to, all or none; a span that is known already changes nothing."""
@@ -146,6 +202,7 @@ class ProjectStore:
                 self._lay_over(connection, mapped)
 
         self._database.write(run)
+        self._tell([mapped.event.event_id for mapped in batch])
 
     def delete_session(self, session_id: str) -> int:
         """Delete a session and all its events; return how many there were."""
@@ -182,10 +239,67 @@ class ProjectStore:
         with self._database.reading() as connection:
             total = connection.execute(f"SELECT count(*) {where}", parameters).fetchone()[0]
             rows = connection.execute(
-                f"SELECT body {where} ORDER BY start_ns DESC, seq DESC LIMIT :limit OFFSET :offset",
+                f"SELECT body, event_id, event_type = 'session' {where} "
+                "ORDER BY start_ns DESC, seq DESC LIMIT :limit OFFSET :offset",
                 {**parameters, "limit": page.limit, "offset": page.offset},
             ).fetchall()
-        return Found(tuple(body for (body,) in rows), total)
+            rollups = self._rollups(connection, [event_id for _, event_id, is_session in rows if is_session])
+        return Found(tuple(_rolled_up(body, rollups.get(event_id)) for body, event_id, _ in rows), total)
+
+    def count(self, condition: Condition) -> int:
+        """Return how many events meet a condition."""
+        query = f"SELECT count(*) FROM events WHERE project_id = :project AND {condition.sql}"  # noqa: S608
+        with self._database.reading() as connection:
+            (count,) = connection.execute(query, {**condition.parameters, "project": self._project.id}).fetchone()
+        return int(count)
+
+    def each(self, condition: Condition) -> tuple[JsonObject, ...]:
+        """Return the documents of all events that meet a condition, in the order in which they started."""
+        query = f"SELECT body FROM events WHERE project_id = :project AND {condition.sql} ORDER BY start_ns, seq"  # noqa: S608
+        with self._database.reading() as connection:
+            rows = connection.execute(query, {**condition.parameters, "project": self._project.id}).fetchall()
+        return tuple(json.loads(body) for (body,) in rows)
+
+    def schema(self, condition: Condition) -> tuple[tuple[str, str], ...]:
+        """Return (field, event type) for every key of every bucket of the newest events that meet a condition."""
+        query = f"""
+            SELECT DISTINCT bucket.key || '.' || inner.key AS name, newest.event_type
+            FROM (SELECT event_type, body FROM events WHERE project_id = :project AND {condition.sql}
+                  ORDER BY start_ns DESC LIMIT {_SCHEMA_EVENTS}) AS newest,
+                json_each(newest.body) AS bucket,
+                json_each(CASE bucket.type WHEN 'object' THEN bucket.value ELSE '{{}}' END) AS inner
+            WHERE bucket.type = 'object' AND bucket.key IN (SELECT value FROM json_each(:buckets))
+            ORDER BY name, event_type
+        """  # noqa: S608
+        parameters = {**condition.parameters, "project": self._project.id, "buckets": dump(events.BUCKETS)}
+        with self._database.reading() as connection:
+            return tuple((name, kind) for name, kind in connection.execute(query, parameters).fetchall())
+
+    def datasets(self, condition: Condition) -> tuple[str, ...]:
+        """Return the ids of the datasets that events which meet a condition were evaluated on."""
+        query = f"""
+            SELECT DISTINCT json_extract(body, '$.metadata.dataset_id') AS dataset FROM events
+            WHERE project_id = :project AND json_type(body, '$.metadata.dataset_id') = 'text' AND {condition.sql}
+            ORDER BY dataset
+        """  # noqa: S608
+        with self._database.reading() as connection:
+            rows = connection.execute(query, {**condition.parameters, "project": self._project.id}).fetchall()
+        return tuple(dataset for (dataset,) in rows)
+
+    def _rollups(self, connection: sqlite3.Connection, session_ids: Sequence[str]) -> Mapping[str, Rollup]:
+        """Sum up sessions in one query. Every one that is asked for is in the answer."""
+        if not session_ids:
+            return {}
+        rows = connection.execute(_ROLLUPS, (self._project.id, dump(session_ids))).fetchall()
+        found = {
+            session_id: Rollup(count, models, bool(feedback), dict(zip(SUMS, sums, strict=True)))
+            for session_id, count, models, feedback, *sums in rows
+        }
+        return {session_id: found.get(session_id, Rollup()) for session_id in session_ids}
+
+    def _tell(self, event_ids: Sequence[str]) -> None:
+        for told in self._told:
+            told(self._project, event_ids)
 
     def _row(self, event: Event, span_id: str = "") -> tuple[object, ...]:
         values = {"project_id": self._project.id, "span_id": span_id, "body": dump(event.document(self._project))}
@@ -231,6 +345,10 @@ class ProjectStore:
 def _reparented(event: Event, aliases: Mapping[str, str]) -> Event:
     parent_id = aliases.get(event.parent_id or "")
     return dataclasses.replace(event, parent_id=parent_id) if parent_id else event
+
+
+def _rolled_up(body: str, rollup: Rollup | None) -> str:
+    return dump(rollup.on(json.loads(body))) if rollup else body
 
 
 def rows_in_json(documents: Iterable[str]) -> str:

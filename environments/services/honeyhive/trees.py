@@ -9,15 +9,14 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, cast
 
 from environments.services.honeyhive.events import NS_PER_MS, session_of
-from environments.services.honeyhive.json_types import Json, JsonObject, dump
+from environments.services.honeyhive.json_types import JsonObject, dump
+from environments.services.honeyhive.rollups import Rollup
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from environments.services.honeyhive.keys import Project
     from environments.services.honeyhive.store import ProjectStore
-
-_SUMS = ("cost", "total_tokens", "prompt_tokens", "completion_tokens")
 
 
 def of_session(project: Project, session_id: str, store: ProjectStore) -> str | None:
@@ -35,7 +34,7 @@ def of_session(project: Project, session_id: str, store: ProjectStore) -> str | 
 
 def written(root: JsonObject, others: Sequence[JsonObject]) -> str:
     """Write the tree of a session. Every event is in it once: one whose parent is unknown hangs on the root."""
-    return "".join(_pieces({**root, "metadata": _rolled_up(root, others)}, _children(root, others)))
+    return "".join(_pieces(Rollup.of(others).on(root), _children(root, others)))
 
 
 def _children(root: JsonObject, others: Iterable[JsonObject]) -> dict[str, list[JsonObject]]:
@@ -75,22 +74,6 @@ def _pieces(root: JsonObject, children: dict[str, list[JsonObject]]) -> Iterator
         waiting.append("]}")
         for index, child in enumerate(reversed(children.get(_id(item), ()))):
             waiting.extend([child] if index == 0 else [",", child])
-
-
-def _rolled_up(root: JsonObject, others: Sequence[JsonObject]) -> JsonObject:
-    sums = {name: sum(_metadata_number(event, name) for event in others) for name in _SUMS}
-    return {
-        **sums,
-        **cast("JsonObject", root["metadata"]),
-        "num_events": len(others),
-        "num_model_events": sum(event["event_type"] == "model" for event in others),
-        "has_feedback": any(event["feedback"] for event in (root, *others)),
-    }
-
-
-def _metadata_number(event: JsonObject, name: str) -> float:
-    value: Json = cast("JsonObject", event["metadata"]).get(name)
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else 0
 
 
 def _id(event: JsonObject) -> str:

@@ -13,9 +13,11 @@ from environments.services.honeyhive.routes import (
     datapoints,
     datasets,
     events,
+    metrics,
     not_built,
     projects,
     queues,
+    runs,
     sessions,
     traces,
 )
@@ -23,7 +25,10 @@ from environments.services.honeyhive.routes import (
 if TYPE_CHECKING:
     from environments.services.honeyhive.calls import Handler
 
-_BUILT = (api_keys, charts, configurations, datapoints, datasets, events, projects, queues, sessions, traces)
+_BUILT = (
+    *(api_keys, charts, configurations, datapoints, datasets, events, metrics, projects, queues, runs, sessions),
+    traces,
+)
 
 ROUTES = {route: handler for module in (not_built, *_BUILT) for route, handler in module.ROUTES.items()}
 

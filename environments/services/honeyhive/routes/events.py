@@ -1,21 +1,24 @@
-"""Events: create, update, read, delete and export them."""
+"""Events: create, update, read, delete, export and search them, and say which fields they have."""
 
 from __future__ import annotations
 
 import json
 import uuid
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from environments.services.honeyhive import events, filters, trees
+from environments.services.honeyhive import events, filters, queries, trees
 from environments.services.honeyhive.calls import Call, Routes, answer, raw_answer
 from environments.services.honeyhive.http_errors import bad_request, not_found
-from environments.services.honeyhive.json_types import JsonObject, dump
-from environments.services.honeyhive.store import rows_in_json
+from environments.services.honeyhive.json_types import Json, JsonObject, dump
+from environments.services.honeyhive.model_events import as_event
+from environments.services.honeyhive.store import Found, rows_in_json
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
     from environments.services.honeyhive.events import Event
+    from environments.services.honeyhive.filters import Condition
 
 
 def create(call: Call) -> Response:
@@ -25,13 +28,37 @@ def create(call: Call) -> Response:
     return answer({"success": True, "event_id": event.event_id})
 
 
+def create_bare(call: Call) -> Response:
+    """Create one event, which is the body itself."""
+    event = events.created(call.object(), call.now_ns)
+    call.store.put([event])
+    return answer({"success": True, "event_id": event.event_id})
+
+
+def create_model(call: Call) -> Response:
+    """Create one model event."""
+    event = events.created(as_event(events.unwrapped(call.object(), "model_event")), call.now_ns)
+    call.store.put([event])
+    return answer({"success": True, "event_id": event.event_id})
+
+
 def create_batch(call: Call) -> Response:
     """Create several events, all or none."""
+    return _create_all(call, call.object(), "events")
+
+
+def create_model_batch(call: Call) -> Response:
+    """Create several model events, all or none."""
     sent = call.object()
+    rewritten = [as_event(each) for each in events.objects(sent, "model_events")]
+    return _create_all(call, {**sent, "events": rewritten}, "events")
+
+
+def _create_all(call: Call, sent: JsonObject, name: str) -> Response:
     session_id = _shared_session_id(sent)
     new = [
         events.created({**each, "session_id": session_id} if session_id else each, call.now_ns)
-        for each in events.objects(sent, "events")
+        for each in events.objects(sent, name)
     ]
     call.store.put([*_session_of_batch(sent, session_id, call.now_ns), *new])
     result: JsonObject = {"success": True, "event_ids": [event.event_id for event in new]}
@@ -59,7 +86,15 @@ def _session_of_batch(sent: JsonObject, session_id: str | None, now_ns: int) -> 
 def update(call: Call) -> Response:
     """Lay new values over an event."""
     sent = call.object()
-    event_id = events.event_id_of(sent)
+    return _updated(call, events.event_id_of(sent), sent)
+
+
+def update_by_path(call: Call) -> Response:
+    """Lay new values over the event that the path names."""
+    return _updated(call, call.params["event_id"], call.object())
+
+
+def _updated(call: Call, event_id: str, sent: JsonObject) -> Response:
     call.store.change(event_id, lambda event: events.updated(event, sent))
     return answer({"success": True, "event_id": event_id})
 
@@ -85,21 +120,86 @@ def delete(call: Call) -> Response:
 
 def export(call: Call) -> Response:
     """Return the events that match filters. A project named in the body changes nothing: the key names it."""
-    sent = call.object()
-    condition = filters.condition(sent.get("filters"), sent.get("dateRange"))
-    project_fields = filters.projection(sent.get("projections"))
-    found = call.store.find(condition, filters.page(sent.get("limit"), sent.get("page")))
-    documents = found.documents
-    if project_fields:
-        documents = tuple(dump(project_fields(json.loads(document))) for document in documents)
-    return raw_answer(f'{{"events":{rows_in_json(documents)},"totalEvents":{found.total}}}')
+    found = _found(call, call.object())
+    return raw_answer(f'{{"events":{rows_in_json(found.documents)},"totalEvents":{found.total}}}')
+
+
+def search(call: Call) -> Response:
+    """Do as export does; the answer has its number under another name."""
+    found = _found(call, call.object())
+    numbers = f'"count":{found.total},"totalEvents":{found.total}'
+    return raw_answer(f'{{"events":{rows_in_json(found.documents)},{numbers}}}')
+
+
+def query(call: Call) -> Response:
+    """Do as export does, asked by the URL."""
+    asked = {
+        "filters": queries.structured_list(call.query, "filters"),
+        "dateRange": queries.structured(call.query, "dateRange"),
+        "projections": queries.structured_list(call.query, "projections"),
+        "limit": queries.whole(call.query, "limit"),
+        "page": queries.whole(call.query, "page"),
+        "evaluation_id": call.query.get("evaluation_id"),
+    }
+    found = _found(call, asked)
+    return raw_answer(f'{{"events":{rows_in_json(found.documents)},"totalEvents":{found.total}}}')
+
+
+def _found(call: Call, asked: JsonObject) -> Found:
+    condition = _of_evaluation(
+        filters.condition(asked.get("filters"), asked.get("dateRange")), asked.get("evaluation_id")
+    )
+    project_fields = filters.projection(asked.get("projections"))
+    found = call.store.find(condition, filters.page(asked.get("limit"), asked.get("page")))
+    if not project_fields:
+        return found
+    return Found(tuple(dump(project_fields(json.loads(document))) for document in found.documents), found.total)
+
+
+def _of_evaluation(condition: Condition, run_id: Json) -> Condition:
+    if run_id is None:
+        return condition
+    if not isinstance(run_id, str):
+        raise bad_request("evaluation_id must be text")
+    return filters.both(condition, filters.of_run(run_id))
+
+
+def schema(call: Call) -> Response:
+    """Return which fields events have, by type of event, and which datasets they come from."""
+    return schema_of(call, call.query.get("evaluation_id"))
+
+
+def schema_of(call: Call, run_id: str | None, *, only_runs: bool = False) -> Response:
+    """Return the schema of a run's events; without a run of all events, or of all that belong to some run."""
+    condition = _of_evaluation(filters.condition(None, queries.structured(call.query, "dateRange")), run_id)
+    if only_runs and run_id is None:
+        condition = filters.both(condition, filters.of_any_run())
+    fields = call.store.schema(condition)
+    mappings: dict[str, list[JsonObject]] = defaultdict(list)
+    for name, event_type in fields:
+        mappings[name.partition(".")[2]].append({"field_name": name, "event_type": event_type})
+    return answer(
+        {
+            "fields": [{"name": name, "event_type": event_type} for name, event_type in fields],
+            "datasets": call.store.datasets(condition),
+            "mappings": mappings,
+        }
+    )
 
 
 ROUTES: Routes = {
+    ("GET", "/events"): query,
     ("POST", "/events"): create,
     ("PUT", "/events"): update,
     ("POST", "/events/batch"): create_batch,
+    ("POST", "/events/model"): create_model,
+    ("POST", "/events/model/batch"): create_model_batch,
+    ("POST", "/v1/events"): create_bare,
+    ("POST", "/v1/events/batch"): create_batch,
     ("POST", "/v1/events/export"): export,
+    ("POST", "/v1/events/search"): search,
+    ("GET", "/v1/events/schema"): schema,
     ("GET", "/v1/events/{event_id}"): get,
+    ("PUT", "/v1/events/{event_id}"): update_by_path,
     ("DELETE", "/v1/events/{event_id}"): delete,
 }

@@ -13,35 +13,7 @@ if TYPE_CHECKING:
     from environments.services.honeyhive.calls import Call, Routes
 
 _NOT_BUILT = {
-    "/events": "GET",
-    "/events/model": "POST",
-    "/events/model/batch": "POST",
-    "/session/{session_id}/traces": "POST",
-    "/v1/events": "POST",
-    "/v1/events/batch": "POST",
     "/v1/events/chart": "GET",
-    "/v1/events/schema": "GET",
-    "/v1/events/search": "POST",
-    "/v1/events/{event_id}": "PUT",
-    "/v1/metrics": "DELETE GET POST PUT",
-    "/v1/metrics/run": "POST",
-    "/v1/metrics/run_metric": "POST",
-    "/v1/metrics/{metric_id}": "DELETE PUT",
-    "/v1/metrics/{metric_id}/versions": "GET POST",
-    "/v1/metrics/{metric_id}/versions/{version_name}/deploy": "POST",
-    "/v1/runs": "GET POST",
-    "/v1/runs/compare/events": "GET",
-    "/v1/runs/schema": "GET",
-    "/v1/runs/{new_run_id}/compare-with/{old_run_id}": "GET",
-    "/v1/runs/{new_run_id}/compare/{old_run_id}": "GET",
-    "/v1/runs/{new_run_id}/compare/{old_run_id}/events": "GET",
-    "/v1/runs/{run_id}": "DELETE GET PUT",
-    "/v1/runs/{run_id}/metrics": "GET",
-    "/v1/runs/{run_id}/result": "GET",
-    "/v1/runs/{run_id}/schema": "GET",
-    "/v1/runs/{run_id}/summary": "GET",
-    "/v1/sessions": "POST",
-    "/v1/sessions/{session_id}/events/batch": "POST",
 }
 
 

@@ -1,4 +1,4 @@
-"""Sessions: start one, read its tree, delete it with everything in it."""
+"""Sessions: start one, add events, read its tree, delete it with everything in it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,37 @@ from environments.services.honeyhive.http_errors import not_found
 if TYPE_CHECKING:
     from starlette.responses import Response
 
+    from environments.services.honeyhive.json_types import JsonObject
+
 
 def start(call: Call) -> Response:
     """Start a session. One that exists, or that a span created, is started again: it stays one session."""
-    sent = events.unwrapped(call.object(), "session")
+    return _started(call, events.unwrapped(call.object(), "session"))
+
+
+def start_bare(call: Call) -> Response:
+    """Start a session, which is the body itself."""
+    return _started(call, call.object())
+
+
+def _started(call: Call, sent: JsonObject) -> Response:
     new = events.session_started(sent, call.now_ns)
     event = call.store.change(new.event_id, lambda known: events.started_again(known, sent, call.now_ns), absent=new)
     return answer(event.document(call.project))
+
+
+def add_events(call: Call) -> Response:
+    """Add events to a session, all or none. Releases before 1.1 send them as `logs`; null stands for no event."""
+    sent = call.object()
+    name = "events" if sent.get("events") is not None else "logs"
+    given = sent.get(name)
+    if isinstance(given, list):
+        sent = {**sent, name: [each for each in given if each is not None]}
+    session_id = call.params["session_id"]
+    call.store.put(
+        [events.created({**each, "session_id": session_id}, call.now_ns) for each in events.objects(sent, name)]
+    )
+    return answer({"success": True})
 
 
 def get(call: Call) -> Response:
@@ -37,6 +61,9 @@ def delete(call: Call) -> Response:
 
 ROUTES: Routes = {
     ("POST", "/session/start"): start,
+    ("POST", "/session/{session_id}/traces"): add_events,
+    ("POST", "/v1/sessions"): start_bare,
+    ("POST", "/v1/sessions/{session_id}/events/batch"): add_events,
     ("GET", "/v1/sessions/{session_id}"): get,
     ("DELETE", "/v1/sessions/{session_id}"): delete,
 }

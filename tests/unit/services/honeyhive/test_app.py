@@ -47,15 +47,15 @@ def test_a_slash_too_many_is_no_redirect(service: Service) -> None:
 
 
 def test_a_known_operation_that_is_not_built_says_so(service: Service) -> None:
-    for method, path in [("GET", "/v1/runs"), ("POST", "/v1/metrics/run"), ("GET", "/v1/runs/a/compare-with/b")]:
+    for method, path in [("GET", "/v1/events/chart")]:
         status, message = refused(service.http.request(method, path))
         assert status == 501
         assert "not built" in message
 
 
 def test_the_more_specific_path_wins(service: Service) -> None:
-    assert refused(service.http.get("/v1/events/schema"))[0] == 501
-    assert refused(service.http.get("/v1/runs/schema"))[0] == 501
+    assert set(answered(service.http.get("/v1/events/schema"))) == {"fields", "datasets", "mappings"}
+    assert refused(service.http.get("/v1/events/schemas"))[0] == 404
 
 
 def test_a_wrong_method_names_the_right_ones(service: Service) -> None:

@@ -13,7 +13,8 @@ from environments.services.honeyhive.events import EVENT_TYPES
 from environments.services.honeyhive.http_errors import ApiError
 from environments.services.honeyhive.json_types import dump
 from environments.services.honeyhive.keys import Project
-from environments.services.honeyhive.mapping import event_type, mapped, unflattened
+from environments.services.honeyhive.mapping import event_type, mapped
+from environments.services.honeyhive.nesting import unflattened
 from tests.unit.services.honeyhive import running
 
 if TYPE_CHECKING:

@@ -1,0 +1,169 @@
+"""`evaluate()`: a function, a dataset and evaluators become a run, a session per datapoint, and scores.
+
+It is slow and makes a tracer per datapoint that nobody shuts down, so the datasets are small.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.eventually import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from honeyhive import HoneyHive, HoneyHiveTracer
+
+    from environments.inside.target import Target
+    from tests.support.cleanup import Cleanup
+    from tests.support.server import Event, Server
+
+DATASET = [
+    {"inputs": {"x": 1}, "ground_truth": {"y": 2}},
+    {"inputs": {"x": 2}, "ground_truth": {"y": 4}},
+]
+
+
+def doubled(datapoint: dict[str, Any]) -> dict[str, Any]:
+    return {"answer": datapoint["inputs"]["x"] * 2}
+
+
+def incremented(datapoint: dict[str, Any]) -> dict[str, Any]:
+    return {"answer": datapoint["inputs"]["x"] + 1}
+
+
+def exact(outputs: dict[str, Any], _inputs: dict[str, Any], ground_truth: dict[str, Any]) -> float:
+    return float(outputs["answer"] == ground_truth["y"])
+
+
+@pytest.fixture
+def run_evaluation(
+    target: Target, server: Server, cleanup: Cleanup, resource_name: str, first_tracer: HoneyHiveTracer
+) -> Callable[..., Any]:
+    """Run `evaluate()` against the target: `run_evaluation(function, evaluators=[…])` returns its result."""
+    del first_tracer  # else the first datapoint's tracer would be it
+
+    def run(function: Callable[..., object], **given: object) -> Any:  # noqa: ANN401 - a type of the SDK's
+        from honeyhive import evaluate
+
+        result = evaluate(
+            function=function,
+            **{
+                "dataset": DATASET,
+                "name": resource_name,
+                "api_key": server.project.api_key,
+                "server_url": target.base_url,
+                "max_workers": 1,
+                "print_results": False,
+                **given,
+            },
+        )
+        cleanup.register(f"{resource_name} {result.run_id}", lambda: server.delete_run(str(result.run_id)))
+        return result
+
+    return run
+
+
+def test_an_evaluation_becomes_a_run_with_a_session_per_datapoint(
+    run_evaluation: Callable[..., Any], server: Server, resource_name: str
+) -> None:
+    result = run_evaluation(doubled, evaluators=[exact])
+
+    run = server.get(f"/v1/runs/{result.run_id}")["evaluation"]
+    assert (run["name"], run["status"]) == (resource_name, "completed")
+    assert len(run["event_ids"]) == len(run["datapoint_ids"]) == len(DATASET)
+    sessions = [server.session(session_id) for session_id in run["event_ids"]]
+    assert sorted(session["outputs"]["answer"] for session in sessions) == [2, 4]
+    assert sorted(session["feedback"]["ground_truth"]["y"] for session in sessions) == [2, 4]
+    assert {session["metadata"]["run_id"] for session in sessions} == {result.run_id}
+    assert {session["metadata"]["datapoint_id"] for session in sessions} == set(run["datapoint_ids"])
+
+
+def test_the_scores_of_evaluators_are_on_the_events_and_in_the_result(
+    run_evaluation: Callable[..., Any], server: Server
+) -> None:
+    result = run_evaluation(incremented, evaluators=[exact])
+
+    run = server.get(f"/v1/runs/{result.run_id}")["evaluation"]
+    events = [server.event(session_id, "incremented") for session_id in run["event_ids"]]
+    assert sorted(event["metrics"]["exact"] for event in events) == [0, 1]
+    assert {event["event_type"] for event in events} == {"chain"}
+
+    assert (result.status, result.success) == ("completed", True)
+    assert sorted(result.passed) == sorted(run["datapoint_ids"])
+    metric = result.metrics.get_metric("exact")
+    assert (metric.aggregate, sorted(metric.values)) == (0.5, [0, 1])
+    assert {datapoint.session_id for datapoint in result.datapoints} == set(run["event_ids"])
+
+
+def test_a_function_that_raises_leaves_an_error_on_its_event_and_the_run_completes(
+    run_evaluation: Callable[..., Any], server: Server
+) -> None:
+    def picky(datapoint: dict[str, Any]) -> dict[str, Any]:
+        if datapoint["inputs"]["x"] == 1:
+            raise ValueError("not one")
+        return {"answer": 4}
+
+    result = run_evaluation(picky, evaluators=[exact])
+
+    run = server.get(f"/v1/runs/{result.run_id}")["evaluation"]
+    assert run["status"] == "completed"
+    held = [event for session_id in run["event_ids"] for event in server.events(session_id=session_id)]
+    errors = [event["error"] for event in held if event["event_name"] == "picky" and event["error"]]
+    assert len(errors) == 1
+    assert "not one" in errors[0]
+
+
+def test_two_evaluations_are_compared_datapoint_by_datapoint(
+    run_evaluation: Callable[..., Any], client: HoneyHive, resource_name: str
+) -> None:
+    old = run_evaluation(incremented, evaluators=[exact], name=f"{resource_name}-old")
+    new = run_evaluation(doubled, evaluators=[exact], name=f"{resource_name}-new")
+
+    comparison = client.experiments.compare_runs(str(new.run_id), str(old.run_id))
+
+    assert len(comparison["commonDatapoints"]) == len(DATASET)
+    (metric,) = [metric for metric in comparison["metrics"] if metric["metric_name"] == "exact"]
+    assert (metric["old_aggregate"], metric["new_aggregate"]) == (0.5, 1)
+    assert (metric["improved_count"], metric["degraded_count"], metric["same_count"]) == (1, 0, 1)
+
+
+def test_a_metric_of_the_server_scores_the_events_of_an_evaluation(
+    run_evaluation: Callable[..., Any], create_metric: Callable[..., str], server: Server, resource_name: str
+) -> None:
+    def answered(datapoint: dict[str, Any]) -> dict[str, Any]:
+        return {"answer": datapoint["inputs"]["x"]}
+
+    answered.__name__ = answered.__qualname__ = f"answered_{resource_name.replace('-', '_')}"
+    only = {"field": "event_name", "operator": "is", "value": answered.__name__, "type": "string"}
+    metric = f"duration-{resource_name}"
+    create_metric(
+        name=metric,
+        type="PYTHON",
+        criteria="def has_duration(event):\n    return event['duration'] >= 0",
+        return_type="boolean",
+        filters={"filterArray": [only]},
+    )
+
+    result = run_evaluation(answered)
+
+    def scored() -> list[Event]:
+        answer = server.get(f"/v1/runs/{result.run_id}/result")
+        details = [detail for detail in answer["metrics"]["details"] if detail["metric_name"] == metric]
+        return details if details and len(details[0]["values"]) == len(DATASET) else []
+
+    (detail,) = eventually(scored)
+    assert (detail["metric_type"], detail["event_name"]) == ("PYTHON", answered.__name__)
+    assert detail["aggregate"] == 1
+
+
+@pytest.mark.parametrize("dataset", [[], DATASET[:1]])
+def test_an_evaluation_of_few_or_no_datapoints_has_a_result_of_the_full_shape(
+    run_evaluation: Callable[..., Any], dataset: list[dict[str, Any]]
+) -> None:
+    result = run_evaluation(doubled, evaluators=[exact], dataset=dataset)
+
+    assert len(result.datapoints) == len(dataset)
+    assert result.metrics.list_metrics() == ["exact"] * len(dataset)
