@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from environments.services.honeyhive.json_types import dump
 from environments.services.llm import tokens
-from environments.services.llm.conversation import Choice
+from environments.services.llm.conversation import Choice, digest
 from environments.services.llm.examples import example
 from environments.services.llm.http_errors import invalid
 
@@ -76,11 +76,20 @@ class Answer:
     tokens: int
 
 
-def answer(ask: Ask, index: int = 0) -> Answer:
-    """Return the answer to what is asked; `index` tells several choices apart."""
-    digest = ask.digest(index)
+def answer(ask: Ask) -> Answer:
+    """Return the answer to what is asked."""
+    return answers(ask, 1)[0]
+
+
+def answers(ask: Ask, number: int) -> tuple[Answer, ...]:
+    """Return several answers, each with a digest of its own."""
+    first = ask.digest()
     called = _called(ask)
-    return _calls(ask, called, digest) if called else _text(ask, _wording(ask, digest), digest)
+    return tuple(_answer(ask, called, digest(f"{first} {index}") if index else first) for index in range(number))
+
+
+def _answer(ask: Ask, called: tuple[Tool, ...], id_: str) -> Answer:
+    return _calls(ask, called, id_) if called else _text(ask, _wording(ask, id_), id_)
 
 
 def _called(ask: Ask) -> tuple[Tool, ...]:
@@ -95,7 +104,7 @@ def _called(ask: Ask) -> tuple[Tool, ...]:
     return tuple(named if ask.in_parallel else named[:1])
 
 
-def _calls(ask: Ask, called: tuple[Tool, ...], digest: str) -> Answer:
+def _calls(ask: Ask, called: tuple[Tool, ...], id_: str) -> Answer:
     left = ask.limit
     calls: list[ToolCall] = []
     for number, tool in enumerate(called):
@@ -105,17 +114,17 @@ def _calls(ask: Ask, called: tuple[Tool, ...], digest: str) -> Answer:
         if room is not None and room < 0:
             break
         kept = pieces[:room]
-        calls.append(ToolCall(f"{digest}{number:02x}", tool.name, kept, is_whole=len(kept) == len(pieces)))
+        calls.append(ToolCall(f"{id_}{number:02x}", tool.name, kept, is_whole=len(kept) == len(pieces)))
         left = None if room is None else room - len(kept)
     whole = len(calls) == len(called) and all(call.is_whole for call in calls)
     used = sum(tokens.count(call.name) + len(call.pieces) for call in calls)
-    return Answer(digest, None, tuple(calls), End.CALLS if whole else End.LIMIT, None, used)
+    return Answer(id_, None, tuple(calls), End.CALLS if whole else End.LIMIT, None, used)
 
 
-def _wording(ask: Ask, digest: str) -> str:
+def _wording(ask: Ask, id_: str) -> str:
     if ask.says is not None:
         return ask.says
-    said = f"Reply {digest[:_SHOWN_DIGITS]} to: {''.join(tokens.split(ask.turns[-1].text)[:_ECHOED_TOKENS])}"
+    said = f"Reply {id_[:_SHOWN_DIGITS]} to: {tokens.beginning(ask.turns[-1].text, _ECHOED_TOKENS)}"
     if ask.format is None:
         return said
     if ask.format.schema is None:
@@ -123,7 +132,7 @@ def _wording(ask: Ask, digest: str) -> str:
     return dump(example(ask.format.schema, ask.format.param, strictly=True))
 
 
-def _text(ask: Ask, wording: str, digest: str) -> Answer:
+def _text(ask: Ask, wording: str, id_: str) -> Answer:
     everything = tokens.split(wording)
     kept = everything[: ask.limit]
     text = "".join(kept)
@@ -131,9 +140,9 @@ def _text(ask: Ask, wording: str, digest: str) -> Answer:
     if found:
         at, stop = min(found)
         kept = tokens.split(text[:at])
-        return Answer(digest, Text(kept), (), End.STOP, stop, len(kept))
+        return Answer(id_, Text(kept), (), End.STOP, stop, len(kept))
     end = End.DONE if len(kept) == len(everything) else End.LIMIT
-    return Answer(digest, Text(kept), (), end, None, len(kept))
+    return Answer(id_, Text(kept), (), end, None, len(kept))
 
 
 def check_choice(ask: Ask, param: str) -> Ask:

@@ -78,8 +78,8 @@ def complete(call: Call) -> Reply:
     if any(each != "text" for each in sent.list("modalities")):
         raise sent.wrong("modalities", "['text']: this service has no audio")
     ask = _ask(sent, call.says)
-    answers = [answering.answer(ask, index) for index in range(sent.integer("n", 1, _MOST_CHOICES) or 1)]
-    completion = _Completion(f"chatcmpl-{answers[0].id}", call.now_s, ask, tuple(answers))
+    answers = answering.answers(ask, sent.integer("n", 1, _MOST_CHOICES) or 1)
+    completion = _Completion(call.now_s, ask.model, ask.input_tokens, answers)
     options = sent.object("stream_options")
     if sent.flag("stream"):
         with_usage = options is not None and options.flag("include_usage")
@@ -238,9 +238,9 @@ def json_mode(turns: tuple[Turn, ...], param: str) -> Format:
 class _Completion:
     """The answers, as a whole or in chunks."""
 
-    id: str
     now_s: int
-    ask: Ask
+    model: str
+    input_tokens: int
     answers: tuple[Answer, ...]
 
     def whole(self) -> JsonObject:
@@ -268,16 +268,16 @@ class _Completion:
 
     def _head(self, kind: str) -> JsonObject:
         return {
-            "id": self.id,
+            "id": f"chatcmpl-{self.answers[0].id}",
             "object": kind,
             "created": self.now_s,
-            "model": self.ask.model,
+            "model": self.model,
             "service_tier": "default",
             "system_fingerprint": None,
         }
 
     def _usage(self) -> JsonObject:
-        prompt, completion = self.ask.input_tokens, sum(answer.tokens for answer in self.answers)
+        prompt, completion = self.input_tokens, sum(answer.tokens for answer in self.answers)
         return {
             "prompt_tokens": prompt,
             "completion_tokens": completion,

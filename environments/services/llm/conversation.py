@@ -21,6 +21,11 @@ _TOKENS_OF_A_ROLE = 1
 _TOKENS_OF_AN_IMAGE = 64
 
 
+def digest(text: str) -> str:
+    """Return 24 hexadecimal digits that follow from a text."""
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
 @dataclass(frozen=True, slots=True)
 class Turn:
     """One message: who speaks, what is said. `is_result` where a tool answers."""
@@ -85,9 +90,9 @@ class Ask:
         schema = tokens.count(dump(self.format.schema)) if self.format and self.format.schema is not None else 0
         return turns + texts + tools + schema
 
-    def digest(self, index: int = 0) -> str:
-        """Return 24 hexadecimal digits that differ where model, turns, tools, format or the choice's index do."""
+    def digest(self) -> str:
+        """Return 24 hexadecimal digits that differ where model, turns, tools or format do."""
         turns: Json = [[turn.role, turn.texts, turn.images] for turn in self.turns]
         form = None if self.format is None else self.format.schema
-        asked: Json = [self.model, turns, [tool.said for tool in self.tools], self.format is not None, form, index]
-        return hashlib.sha256(dump(asked).encode()).hexdigest()[:24]
+        asked: Json = [self.model, turns, [tool.said for tool in self.tools], self.format is not None, form]
+        return digest(dump(asked))

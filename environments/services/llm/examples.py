@@ -92,7 +92,7 @@ class _Maker:
             raise self._refused("a schema is an object, or true")
         if "$ref" in other and one:
             referred = self._referred(other["$ref"])
-            self._left -= 1
+            self._left -= _MOST_VALUES // _TOO_DEEP
             if self._left < 0:
                 raise self._refused("it refers to itself without end")
             return self._merged(one, {**{k: v for k, v in other.items() if k != "$ref"}, **self._object(referred)})

@@ -74,7 +74,7 @@ def create(call: Call) -> Reply:
     if limit is None:
         raise sent.missing("max_tokens")
     ask = _ask(sent, call.says, limit, sent.texts("stop_sequences", _MOST_STOPS))
-    message = _Message(ask, answering.answer(ask))
+    message = _Message(ask.model, ask.input_tokens, answering.answer(ask))
     return Stream(message.events(), _failing) if sent.flag("stream") else Whole(message.whole())
 
 
@@ -216,7 +216,8 @@ def _format(sent: Fields) -> Format | None:
 class _Message:
     """The answer, as a whole or in events."""
 
-    ask: Ask
+    model: str
+    input_tokens: int
     answer: Answer
 
     def whole(self) -> JsonObject:
@@ -245,11 +246,11 @@ class _Message:
         yield typed({"type": "message_stop"})
 
     def _head(self) -> JsonObject:
-        return {"id": f"msg_{self.answer.id}", "type": "message", "role": "assistant", "model": self.ask.model}
+        return {"id": f"msg_{self.answer.id}", "type": "message", "role": "assistant", "model": self.model}
 
     def _usage(self, output_tokens: int) -> JsonObject:
         return {
-            "input_tokens": self.ask.input_tokens,
+            "input_tokens": self.input_tokens,
             "cache_creation_input_tokens": 0,
             "cache_read_input_tokens": 0,
             "output_tokens": output_tokens,

@@ -76,7 +76,7 @@ def respond(call: Call) -> Reply:
     if sent.list("include"):
         raise sent.wrong("include", "nothing: this service has none of it")
     ask = _ask(sent, call.says)
-    response = _Response(sent.value, call.now_s, ask, answering.answer(ask))
+    response = _Response(sent.value, call.now_s, ask, ask.input_tokens, answering.answer(ask))
     if sent.flag("stream"):
         return Stream(response.events(), _failing)
     return Whole(response.whole())
@@ -230,6 +230,7 @@ class _Response:
     sent: JsonObject = field(repr=False)
     now_s: int
     ask: Ask
+    input_tokens: int
     answer: Answer
 
     def whole(self) -> JsonObject:
@@ -326,7 +327,7 @@ class _Response:
         }
 
     def _usage(self) -> JsonObject:
-        given, made = self.ask.input_tokens, self.answer.tokens
+        given, made = self.input_tokens, self.answer.tokens
         return {
             "input_tokens": given,
             "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},

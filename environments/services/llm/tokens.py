@@ -7,6 +7,7 @@ its tokens are the text again, and the first tokens of a text are the tokens of 
 
 from __future__ import annotations
 
+import itertools
 import re
 
 _TOKEN = re.compile(r"\s*(?:\w{1,16}|[^\w\s])|\s+")
@@ -15,6 +16,11 @@ _TOKEN = re.compile(r"\s*(?:\w{1,16}|[^\w\s])|\s+")
 def split(text: str) -> tuple[str, ...]:
     """Return the tokens of a text."""
     return tuple(_TOKEN.findall(text))
+
+
+def beginning(text: str, number: int) -> str:
+    """Return the first tokens of a text, however long it is."""
+    return "".join(found.group() for found in itertools.islice(_TOKEN.finditer(text), number))
 
 
 def count(text: str) -> int:

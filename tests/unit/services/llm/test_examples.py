@@ -119,6 +119,7 @@ _WIDE = {
         {"$ref": "#/nowhere"},
         {"allOf": [{"$ref": "#"}, {"$ref": "#"}]},
         {"allOf": []},
+        {"allOf": [{"type": "object"}, {"$ref": "#/$defs/a"}], "$defs": {"a": {"$ref": "#/$defs/a"}}},
         {"anyOf": []},
         {"enum": []},
         {"anyOf": [False]},

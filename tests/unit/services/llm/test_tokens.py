@@ -32,3 +32,4 @@ def test_joined_the_tokens_of_any_text_are_the_text(text: str) -> None:
 def test_the_first_tokens_of_a_text_are_the_tokens_of_its_beginning(text: str, first: int) -> None:
     kept = tokens.split(text)[:first]
     assert tokens.split("".join(kept)) == kept
+    assert tokens.beginning(text, first) == "".join(kept)
