@@ -1,4 +1,4 @@
-"""The command line: for a person `--port --api-key --project --data-dir --control-token`, for a supervisor `--config -`.
+"""The command line: for a person options such as `--port` and `--api-key`, for a supervisor `--config -`.
 
 For a supervisor: one line of JSON on stdin, `{"port": 0, "data_dir": "...", "projects": [{"name": "p", "keys":
 ["k"]}]}` (all but `projects` optional; `max_body_bytes`, `ingestion_lag_ms` and `"control": {"token": "..."}` too),

@@ -67,7 +67,7 @@ def serve(config: Config, ready: Callable[[Ready], None]) -> None:
         listener = stack.enter_context(closing(_bound(config.port)))
         listeners = [listener]
         store = stack.enter_context(closing(_opened(folder, config.lag_ms)))
-        keys = Keys(store.database, config.projects, time.time_ns())
+        keys = _keys(store, config, folder)
         app = create_app(store, keys, body_limit=config.body_limit)
         if config.control_token:
             listeners.append(stack.enter_context(closing(_bound(0))))
@@ -152,10 +152,21 @@ def _opened(folder: Path, lag_ms: int) -> Store:
     try:
         return Store(folder, Visibility(lag_ms))
     except sqlite3.Error as error:
-        raise ServiceFailed(
-            f"cannot open the database in {folder}: {error}",
-            remedy="choose another folder with --data-dir, or delete the database",
-        ) from None
+        raise _unusable(folder, error) from None
+
+
+def _keys(store: Store, config: Config, folder: Path) -> Keys:
+    try:
+        return Keys(store.database, config.projects, time.time_ns())
+    except sqlite3.Error as error:
+        raise _unusable(folder, error) from None
+
+
+def _unusable(folder: Path, error: sqlite3.Error) -> ServiceFailed:
+    return ServiceFailed(
+        f"cannot open the database in {folder}: {error}",
+        remedy="choose another folder with --data-dir, or delete the database",
+    )
 
 
 def _bound(port: int) -> socket.socket:
