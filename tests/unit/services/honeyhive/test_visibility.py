@@ -32,8 +32,8 @@ def mine(store: Store) -> ProjectStore:
 
 
 def _put(mine: ProjectStore, *ids: str) -> None:
-    sent = [{"event_type": "tool", "inputs": {}, "event_id": each} for each in ids]
-    mine.put([events.created(each, time.time_ns()) for each in sent])
+    now_ns = time.time_ns()
+    mine.put([events.created({"event_type": "tool", "inputs": {}, "event_id": each}, now_ns) for each in ids])
 
 
 def _shown(mine: ProjectStore, *ids: str) -> set[str]:
