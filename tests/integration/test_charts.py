@@ -175,17 +175,3 @@ def test_a_data_plane_key_opens_its_own_project_alone_and_not_when_it_is_revoked
     with pytest.raises(HTTPException) as refused:
         client_of(target, minted_project, data_plane_api_key=revoked).charts.list(project_id=minted_project.id)
     assert (foreign.value.status_code, refused.value.status_code) == (404, 401)
-
-
-@pytest.mark.sdk(">=1.6")
-@pytest.mark.needs("mint-project")
-def test_an_ingestion_key_sends_and_does_not_read(target: Target, minted_project: MintedProject) -> None:
-    from honeyhive._generated.api_config import HTTPException
-
-    both = client_of(target, minted_project, ingestion_api_key=minted_project.ingestion_api_key)
-    ingestion_alone = client_of(target, minted_project, api_key=minted_project.ingestion_api_key)
-
-    assert both.sessions.start({"session": {"session_name": "sent", "source": "test"}}).session_id
-    with pytest.raises(HTTPException) as raised:
-        ingestion_alone.datasets.list()
-    assert raised.value.status_code == 403

@@ -10,6 +10,7 @@ from tests.support.tracers import UNKNOWN_KEY, client_of
 
 if TYPE_CHECKING:
     from environments.inside.target import Target
+    from tests.support.projects import Mint, MintedProject
     from tests.support.server import Server
     from tests.support.tracers import Tracers
 
@@ -77,3 +78,62 @@ def test_before_1_7_a_client_without_a_key_fails_on_an_illegal_header(target: Ta
 
     with pytest.raises(httpx.LocalProtocolError):
         client.sessions.start({"session": {"session_name": "keyless", "source": "test"}})
+
+
+# ---- Keys of a project of the test's own -------------------------------------------------------------
+
+
+@pytest.mark.needs("mint-project")
+def test_a_key_that_is_revoked_is_refused_from_then_on(
+    target: Target, mint: Mint, minted_project: MintedProject
+) -> None:
+    from honeyhive._generated.api_config import HTTPException
+
+    revoked = mint.key(minted_project, "project")
+    client = client_of(target, minted_project, api_key=revoked)
+    assert client.datasets.list().datasets == []
+    mint.revoke(revoked)
+
+    with pytest.raises(HTTPException) as raised:
+        client.datasets.list()
+
+    assert raised.value.status_code == 401
+
+
+@pytest.mark.needs("mint-project")
+@pytest.mark.usefixtures("first_tracer")
+def test_what_is_traced_after_the_key_is_revoked_is_lost_without_a_word(
+    make_other_tracer: Tracers, other_server: Server, mint: Mint, minted_project: MintedProject, resource_name: str
+) -> None:
+    key = mint.key(minted_project, "project")
+    tracer = make_other_tracer(api_key=key, session_name=resource_name)
+    with tracer.trace("kept"):
+        pass
+    tracer.flush()
+    other_server.event(tracer.session_id, "kept")
+    mint.revoke(key)
+
+    with tracer.trace("lost"):
+        pass
+    assert tracer.flush() is not False
+
+    known = make_other_tracer(session_name=f"{resource_name}-known")
+    with known.trace("kept-too"):
+        pass
+    known.flush()
+    other_server.event(known.session_id, "kept-too")  # sent last: what came before it is stored by now, or lost
+    assert {event["event_name"] for event in other_server.children(tracer.session_id)} == {"kept"}
+
+
+@pytest.mark.sdk(">=1.6")
+@pytest.mark.needs("mint-project")
+def test_an_ingestion_key_sends_and_does_not_read(target: Target, minted_project: MintedProject) -> None:
+    from honeyhive._generated.api_config import HTTPException
+
+    both = client_of(target, minted_project, ingestion_api_key=minted_project.ingestion_api_key)
+    ingestion_alone = client_of(target, minted_project, api_key=minted_project.ingestion_api_key)
+
+    assert both.sessions.start({"session": {"session_name": "sent", "source": "test"}}).session_id
+    with pytest.raises(HTTPException) as raised:
+        ingestion_alone.datasets.list()
+    assert raised.value.status_code == 403

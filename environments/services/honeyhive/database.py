@@ -104,12 +104,9 @@ class Database:
             closed = False
             while not closed:
                 group, closed = self._next_group()
-                if not _committed(connection, group):
+                if not _committed(connection, group, self._watcher):
                     for write in group:
-                        _committed(connection, [write], alone=True)
-                if self._watcher is not None:
-                    with suppress(sqlite3.Error):  # a reader's view is no reason to end the only writer
-                        self._watcher.committed(connection)
+                        _committed(connection, [write], self._watcher, alone=True)
 
     def _next_group(self) -> tuple[list[_Write], bool]:
         write = self._writes.get()
@@ -122,7 +119,9 @@ class Database:
         return group, True
 
 
-def _committed(connection: sqlite3.Connection, group: list[_Write], *, alone: bool = False) -> bool:
+def _committed(
+    connection: sqlite3.Connection, group: list[_Write], watcher: Watcher | None, *, alone: bool = False
+) -> bool:
     """Run a group in one transaction and tell who waits; if it fails, only one that is alone is told."""
     try:
         connection.execute("BEGIN IMMEDIATE")
@@ -134,6 +133,9 @@ def _committed(connection: sqlite3.Connection, group: list[_Write], *, alone: bo
         if alone:
             group[0].outcome.set_exception(error)
         return False
+    if watcher is not None:
+        with suppress(sqlite3.Error):  # what readers see is no reason to end the only writer
+            watcher.committed(connection)
     for write, result in zip(group, results, strict=True):
         write.outcome.set_result(result)
     return True

@@ -79,7 +79,7 @@ def serve(config: Config, ready: Callable[[Ready], None]) -> None:
         store = stack.enter_context(closing(_opened(folder, config.lag_ms)))
         evaluators = Evaluators(llm_url)
         stack.enter_context(closing(Scoring(store, evaluators)))
-        keys = Keys(store.database, config.projects, time.time_ns())
+        keys = _keys(store, config, folder)
         sites["url"] = (listener, create_app(store, keys, body_limit=config.body_limit, evaluators=evaluators))
         if config.control_token:
             control = router(Control(config.control_token, keys, store.visibility).routes())
@@ -114,7 +114,18 @@ def _opened(folder: Path, lag_ms: int) -> Store:
     try:
         return Store(folder, Visibility(lag_ms))
     except sqlite3.Error as error:
-        raise ServiceFailed(
-            f"cannot open the database in {folder}: {error}",
-            remedy="choose another folder with --data-dir, or delete the database",
-        ) from None
+        raise _unusable(folder, error) from None
+
+
+def _keys(store: Store, config: Config, folder: Path) -> Keys:
+    try:
+        return Keys(store.database, config.projects, time.time_ns())
+    except sqlite3.Error as error:
+        raise _unusable(folder, error) from None
+
+
+def _unusable(folder: Path, error: sqlite3.Error) -> ServiceFailed:
+    return ServiceFailed(
+        f"cannot open the database in {folder}: {error}",
+        remedy="choose another folder with --data-dir, or delete the database",
+    )
