@@ -218,20 +218,22 @@ class _Pile:
 
     def below(self, prefix: str) -> Json:
         """Take everything at a prefix and below it."""
-        found = self.peek(prefix)
-        if found is not None:
-            self.names.add(prefix)
-            self.prefixes.append(f"{prefix}.")
-        return found
+        return self._taken(prefix, self.peek(prefix))
 
     def thread(self, prefix: str) -> Json:
         """Take what is numbered below a prefix, or all of it in one value; `gen_ai.prompt.name` is neither."""
         found = self.peek(prefix)
-        return self.below(prefix) if prefix in self.attributes or as_list(found) else None
+        return self._taken(prefix, found) if prefix in self.attributes or as_list(found) else None
 
     def peek(self, prefix: str) -> Json:
         """Return everything at a prefix and below it, and leave it there."""
         return below(self.attributes, prefix) if _head(prefix) in self._heads else None
+
+    def _taken(self, prefix: str, found: Json) -> Json:
+        if found is not None:
+            self.names.add(prefix)
+            self.prefixes.append(f"{prefix}.")
+        return found
 
 
 def _head(name: str) -> str:
