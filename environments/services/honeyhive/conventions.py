@@ -204,6 +204,8 @@ class _Pile:
         self.attributes = attributes
         self.buckets: dict[str, dict[str, Json]] = {"config": {}, "inputs": {}, "outputs": {}, "metadata": {}}
         self.names: set[str] = set()
+        # Most spans have few of the prefixes that are looked for: their first two parts tell at once.
+        self._heads = {_head(name) for name in attributes}
         self.prefixes: list[str] = []
 
     def first(self, *names: str) -> Json:
@@ -216,16 +218,27 @@ class _Pile:
 
     def below(self, prefix: str) -> Json:
         """Take everything at a prefix and below it."""
-        found = below(self.attributes, prefix)
+        return self._taken(prefix, self.peek(prefix))
+
+    def thread(self, prefix: str) -> Json:
+        """Take what is numbered below a prefix, or all of it in one value; `gen_ai.prompt.name` is neither."""
+        found = self.peek(prefix)
+        return self._taken(prefix, found) if prefix in self.attributes or as_list(found) else None
+
+    def peek(self, prefix: str) -> Json:
+        """Return everything at a prefix and below it, and leave it there."""
+        return below(self.attributes, prefix) if _head(prefix) in self._heads else None
+
+    def _taken(self, prefix: str, found: Json) -> Json:
         if found is not None:
             self.names.add(prefix)
             self.prefixes.append(f"{prefix}.")
         return found
 
-    def thread(self, prefix: str) -> Json:
-        """Take what is numbered below a prefix, or all of it in one value; `gen_ai.prompt.name` is neither."""
-        found = below(self.attributes, prefix)
-        return self.below(prefix) if prefix in self.attributes or as_list(found) else None
+
+def _head(name: str) -> str:
+    first, _, rest = name.partition(".")
+    return f"{first}.{rest.partition('.')[0]}"
 
 
 def _values(pile: _Pile) -> None:
@@ -256,7 +269,7 @@ def _parameters(pile: _Pile) -> None:
             pile.names.add(name)
             pile.buckets["config"] = config = {**parameters, **config}
     for prefix in _TOOLS:
-        tools = as_list(below(pile.attributes, prefix))
+        tools = as_list(pile.peek(prefix))
         if tools and "tools" not in config:
             pile.below(prefix)
             config["tools"] = [_tool(tool) for tool in tools]

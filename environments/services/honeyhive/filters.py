@@ -18,7 +18,7 @@ from environments.services.honeyhive.http_errors import bad_request
 from environments.services.honeyhive.json_types import Json, JsonObject, dump
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 DEFAULT_LIMIT = 1000
 MAX_LIMIT = 7500
@@ -79,9 +79,29 @@ def both(one: Condition, other: Condition) -> Condition:
     return Condition(f"({one.sql}) AND ({other.sql})", {**one.parameters, **other.parameters})
 
 
-def either(one: Condition, other: Condition) -> Condition:
-    """Build the condition that one of two holds. Their parameters must have different names."""
-    return Condition(f"({one.sql}) OR ({other.sql})", {**one.parameters, **other.parameters})
+def of_run_or_sessions(run_id: str, session_ids: Sequence[str]) -> Condition:
+    """Build the condition that an event belongs to a run, or to one of the sessions that the run names."""
+    in_run = "json_extract(body, '$.metadata.run_id') = :run"
+    return Condition(_found_by(in_run, _IN_SESSIONS), {"run": run_id, "sessions": dump(session_ids)})
+
+
+def of_events(event_ids: Sequence[str]) -> Condition:
+    """Build the condition that an event is one of these."""
+    return Condition(_found_by("event_id IN (SELECT value FROM json_each(:ids))"), {"ids": dump(event_ids)})
+
+
+def of_sessions(session_ids: Sequence[str]) -> Condition:
+    """Build the condition that an event belongs to one of these sessions."""
+    return Condition(_found_by(_IN_SESSIONS), {"sessions": dump(session_ids)})
+
+
+_IN_SESSIONS = "session_id IN (SELECT value FROM json_each(:sessions))"
+
+
+def _found_by(*ways: str) -> str:
+    """Look events up in one index after the other. For an OR, SQLite would read every event of the project."""
+    found = " UNION ALL ".join(f"SELECT seq FROM events WHERE project_id = :project AND {way}" for way in ways)  # noqa: S608
+    return f"seq IN ({found})"
 
 
 def page(limit: Json, number: Json) -> Page:

@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, cast
 
 from environments.services.honeyhive import filters, metrics
 from environments.services.honeyhive.events import SESSION
-from environments.services.honeyhive.filters import Condition
-from environments.services.honeyhive.json_types import Json, JsonObject, countable, dump
+from environments.services.honeyhive.json_types import Json, JsonObject, countable
 from environments.services.honeyhive.nesting import as_object
 
 if TYPE_CHECKING:
@@ -105,10 +104,11 @@ def composed(metric: JsonObject, scores: JsonObject) -> float | None:
 def _matching(store: ProjectStore, metric: JsonObject, event_ids: Sequence[str]) -> tuple[JsonObject, ...]:
     """Return which of these events a metric's filters match; of a session that changed, all of its events."""
     condition = filters.condition(cast("JsonObject", metric["filters"])["filterArray"], None)
-    among = "event_id IN (SELECT value FROM json_each(:among))"
-    if metric["needs_ground_truth"]:
-        among += " OR session_id IN (SELECT value FROM json_each(:among))"
-    return store.each(filters.both(condition, Condition(among, {"among": dump(event_ids)})))
+    found = store.each(filters.both(condition, filters.of_events(event_ids)))
+    if not metric["needs_ground_truth"]:
+        return found
+    of_sessions = store.each(filters.both(condition, filters.of_sessions(event_ids)))
+    return tuple({str(event["event_id"]): event for event in (*found, *of_sessions)}.values())
 
 
 def _is_due(metric: JsonObject, event: JsonObject) -> bool:
@@ -124,8 +124,7 @@ def _with_ground_truth(store: ProjectStore, event: JsonObject) -> JsonObject:
     feedback = as_object(event["feedback"])
     if feedback.get("ground_truth") is not None or event["event_type"] == SESSION:
         return event
-    of_session = Condition("event_id = :session", {"session": str(event["session_id"])})
-    found = next(iter(store.each(of_session)), None)
+    found = next(iter(store.each(filters.of_events([str(event["session_id"])]))), None)
     truth = as_object(found["feedback"]).get("ground_truth") if found else None
     return event if truth is None else {**event, "feedback": {**feedback, "ground_truth": truth}}
 

@@ -246,16 +246,13 @@ class ProjectStore:
             rollups = self._rollups(connection, [event_id for _, event_id, is_session in rows if is_session])
         return Found(tuple(_rolled_up(body, rollups.get(event_id)) for body, event_id, _ in rows), total)
 
-    def count(self, condition: Condition) -> int:
-        """Return how many events meet a condition."""
-        query = f"SELECT count(*) FROM events WHERE project_id = :project AND {condition.sql}"  # noqa: S608
-        with self._database.reading() as connection:
-            (count,) = connection.execute(query, {**condition.parameters, "project": self._project.id}).fetchone()
-        return int(count)
-
     def each(self, condition: Condition) -> tuple[JsonObject, ...]:
-        """Return the documents of all events that meet a condition, in the order in which they started."""
-        query = f"SELECT body FROM events WHERE project_id = :project AND {condition.sql} ORDER BY start_ns, seq"  # noqa: S608
+        """Return the documents of all events that meet a condition, in the order in which they started.
+
+        For conditions that say `seq IN (...)`: the `+` keeps SQLite from reading all events of the project instead.
+        """
+        where = f"WHERE +project_id = :project AND {condition.sql}"
+        query = f"SELECT body FROM events {where} ORDER BY +start_ns, seq"  # noqa: S608
         with self._database.reading() as connection:
             rows = connection.execute(query, {**condition.parameters, "project": self._project.id}).fetchall()
         return tuple(json.loads(body) for (body,) in rows)
@@ -278,8 +275,10 @@ class ProjectStore:
     def datasets(self, condition: Condition) -> tuple[str, ...]:
         """Return the ids of the datasets that events which meet a condition were evaluated on."""
         query = f"""
-            SELECT DISTINCT json_extract(body, '$.metadata.dataset_id') AS dataset FROM events
-            WHERE project_id = :project AND json_type(body, '$.metadata.dataset_id') = 'text' AND {condition.sql}
+            SELECT DISTINCT json_extract(newest.body, '$.metadata.dataset_id') AS dataset
+            FROM (SELECT body FROM events WHERE project_id = :project AND {condition.sql}
+                  ORDER BY start_ns DESC LIMIT {_SCHEMA_EVENTS}) AS newest
+            WHERE json_type(newest.body, '$.metadata.dataset_id') = 'text'
             ORDER BY dataset
         """  # noqa: S608
         with self._database.reading() as connection:

@@ -144,10 +144,7 @@ def _function(call: Call) -> str:
 
 def _experiment(call: Call, run_id: str, filters_name: str) -> Experiment:
     run = call.store.runs.get(run_id)
-    sessions = Condition(
-        "session_id IN (SELECT value FROM json_each(:sessions))", {"sessions": dump(runs.sessions_of(run))}
-    )
-    belongs = filters.either(filters.of_run(run_id), sessions)
+    belongs = filters.of_run_or_sessions(run_id, runs.sessions_of(run))
     asked = filters.condition(_filters(call, filters_name), queries.structured(call.query, "dateRange"))
     return Experiment(run, call.store.each(filters.both(belongs, asked)), call.store.metrics.definitions())
 
