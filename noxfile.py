@@ -84,6 +84,7 @@ def hand_over(session: nox.Session, module: str, *arguments: str, end_within_s: 
             *(sys.executable, "-m", module, *arguments),
             external=True,
             log=False,
+            env={"PYTHONSAFEPATH": None},
             interrupt_timeout=end_within_s,
             terminate_timeout=10,
         )

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from environments.matrix import Release
 
 _PLACE = "[tool.matrix] in pyproject.toml"
-_NUMBERS = ("cool-down-days", "cell-time-limit-s", "test-time-limit-s")
+# Each with the least that it may be.
+_NUMBERS = {"cool-down-days": 0, "cell-time-limit-s": 1, "test-time-limit-s": 1}
 _KEYS = ("pythons", "oldest-line", "environments", "sets", *_NUMBERS)
 _SET_KEYS = ("python", "sdk", "environment")
 
@@ -44,7 +45,7 @@ def parse(table: Mapping[str, Any], releases: Sequence[Release]) -> Matrix:
             remedy="run `nox -s releases`, or lower oldest-line in pyproject.toml",
         )
     axes = _Axes(tuple(sorted(pythons, key=Version)), lines, environments)
-    numbers = [_number(table[key], f"{_PLACE}, {key}") for key in _NUMBERS]
+    numbers = [_number(table[key], f"{_PLACE}, {key}", least) for key, least in _NUMBERS.items()]
     sets = tuple(axes.choose(name, choice) for name, choice in _table(table["sets"], f"{_PLACE}, sets").items())
     return Matrix(axes.pythons, tuple(releases), lines, environments, sets, Limits(*numbers))
 
@@ -184,9 +185,9 @@ def _version(value: object, place: str) -> str:
     return word
 
 
-def _number(value: object, place: str) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+def _number(value: object, place: str, least: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise MatrixConfigError(
-            f"{place}: {value!r} is no number", expected="a whole number, 0 or more", remedy="correct it"
+            f"{place}: {value!r} is no number", expected=f"a whole number, {least} or more", remedy="correct it"
         )
     return value

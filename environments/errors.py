@@ -97,6 +97,10 @@ class InstallFailed(MatrixError):
     exit_code = UNKNOWN
 
 
+class ResultsUnwritable(MatrixError):
+    """What ran cannot be written down."""
+
+
 class CandidateError(MatrixError):
     """What `--sdk` names is no release, wheel, folder or git reference of the SDK."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import re
 import secrets
 
 # Both set by the noxfile, if absent: whatever one nox starts belongs to its run, and ends with it.
@@ -22,7 +23,9 @@ def new_run_id() -> str:
 
 def run_id() -> str:
     """Return the id of the run that this process belongs to, or a new one."""
-    return os.environ.get(RUN_VARIABLE) or new_run_id()
+    told = os.environ.get(RUN_VARIABLE, "")
+    # It names a folder, which is emptied before it is filled.
+    return told if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]*", told) else new_run_id()
 
 
 async def starter_gone() -> str:

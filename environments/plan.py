@@ -97,7 +97,10 @@ def main() -> int:
         f"{len(plan.cells)} cells, {len(plan.exclusions)} excluded; ● can run here, ○ lacks its Python ({absent})"
     )
     console.print(f"sets: {', '.join(cell_set.name for cell_set in matrix.sets)}")
-    Path("plan.json").write_text(to_json(plan, here, record.costs(project.RESULTS)), encoding="utf-8")
+    try:
+        Path("plan.json").write_text(to_json(plan, here, record.costs(project.RESULTS)), encoding="utf-8")
+    except OSError as error:
+        raise project.unwritable(Path("plan.json"), error) from None
     console.print("written: plan.json")
     return 0
 

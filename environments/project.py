@@ -12,7 +12,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from environments.declaration import parse
-from environments.errors import MatrixConfigError
+from environments.errors import MatrixConfigError, ResultsUnwritable
 from environments.matrix import Matrix, Release
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,6 +25,14 @@ SUITE = ROOT / "tests" / "integration"
 # Beside what nox itself keeps, so that removing .nox starts from nothing.
 VENVS = ROOT / ".nox" / "cells"
 CANDIDATES = ROOT / ".nox" / "candidates"
+
+
+def unwritable(path: Path, error: OSError) -> ResultsUnwritable:
+    """Return the error of results that cannot be written."""
+    return ResultsUnwritable(
+        f"{path} cannot be written: {error.strerror or error}",
+        remedy=f"make room or give permission there, or name another folder with {RESULTS_VARIABLE}",
+    )
 
 
 def load_pyproject() -> dict[str, Any]:

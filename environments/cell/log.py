@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import contextlib
 import re
 import sys
 from typing import TYPE_CHECKING
@@ -23,6 +22,7 @@ class Log:
         self._file = path.open("w", encoding="utf-8")
         self.scrub = scrub
         self._decode = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._terminal = True
         # What may still turn out to be the beginning of a secret.
         self._held = ""
 
@@ -56,7 +56,11 @@ class Log:
             return
         self._file.write(_COLOURS.sub("", text))
         self._file.flush()
-        # The terminal may be gone with nox; the file and the record are still owed.
-        with contextlib.suppress(BrokenPipeError, ValueError):
-            sys.stdout.write(text)
-            sys.stdout.flush()
+        # The terminal may be gone with nox: a broken pipe, or an I/O error of a window that was closed. The file and
+        # the record are still owed.
+        try:
+            if self._terminal:
+                sys.stdout.write(text)
+                sys.stdout.flush()
+        except (OSError, ValueError):
+            self._terminal = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import os
 import shutil
 import signal
@@ -20,7 +21,7 @@ from environments import project
 from environments.inside import fence, lifeline, stacks, target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from environments.cell.log import Log
 
@@ -29,6 +30,7 @@ _DUMP_WITHIN_S = 1.0
 _GROUP_GONE_WITHIN_S = 1.0
 _SWEPT_WITHIN_S = 2.0
 _LOOK_AGAIN_S = 0.02
+_PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 
 @dataclass(frozen=True)
@@ -113,11 +115,23 @@ def _sweep(space: Workspace) -> None:
     Before the folder goes: without it, such a child would start without its fence.
     """
     deadline = time.monotonic() + _SWEPT_WITHIN_S
-    while time.monotonic() < deadline and (left := [one for one in psutil.process_iter() if _belongs(one, space)]):
+    while time.monotonic() < deadline and (left := _left(space)):
         for one in left:
             with contextlib.suppress(psutil.Error):
                 one.kill()
         psutil.wait_procs(left, timeout=_LOOK_AGAIN_S)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of what the cell's processes leave behind, however they hid it (on Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _left(space: Workspace) -> list[psutil.Process]:
+    # Whatever is a child of this process now, after everything was stopped, was left behind and came here.
+    orphans = psutil.Process().children(recursive=True)
+    return [one for one in {*orphans, *psutil.process_iter()} if one in orphans or _belongs(one, space)]
 
 
 def _belongs(process: psutil.Process, space: Workspace) -> bool:
@@ -176,10 +190,16 @@ def _located(argument: str) -> tuple[Path | None, str]:
     return None, argument
 
 
-async def run(command_line: Sequence[str], space: Workspace, environ: Mapping[str, str], log: Log) -> int:
+async def run(
+    command_line: Sequence[str],
+    space: Workspace,
+    environ: Mapping[str, str],
+    log: Log,
+    started: Callable[[int], None],
+) -> int:
     """Run pytest to its end, its output to the log, and return its status; cancelled, it is killed.
 
-    Whatever happens, no process of its group is left.
+    `started` is told the id of its process group. Whatever happens, no process of that group is left.
     """
     # A pipe of our own: asyncio's wait() would wait for its pipes too, and so for whoever inherited them.
     reader, writer = os.pipe()
@@ -194,7 +214,7 @@ async def run(command_line: Sequence[str], space: Workspace, environ: Mapping[st
     )
     os.close(writer)
     reading = asyncio.create_task(_read(reader, log))
-    (space.folder / "group").write_text(str(process.pid))
+    started(process.pid)
     try:
         status = await process.wait()
         await _gone(process.pid)
@@ -207,9 +227,8 @@ async def run(command_line: Sequence[str], space: Workspace, environ: Mapping[st
         reading.cancel()
 
 
-async def dump_stacks(space: Workspace) -> str:
+async def dump_stacks(space: Workspace, group: int) -> str:
     """Ask every Python process of a running suite for the stacks of its threads, and return them."""
-    group = int((space.folder / "group").read_text())
     with contextlib.suppress(ProcessLookupError):
         os.killpg(group, stacks.SIGNAL)
     deadline = asyncio.get_running_loop().time() + _DUMP_WITHIN_S

@@ -18,6 +18,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -86,6 +87,8 @@ class Supervisor:
         self._record = begun(order)
         # pytest's, once it has ended.
         self._exit_status: int | None = None
+        # Of pytest's processes, once they run.
+        self._group: int | None = None
         self._ledger = record.Ledger()
 
     async def run(self) -> Record:
@@ -100,6 +103,11 @@ class Supervisor:
             except MatrixError as error:
                 self._log.say(f"error: {error}")
                 self._record = replace(self._record, outcome=Outcome.NOT_RUN, reason=error.happened)
+            except Exception as error:
+                # A defect of ours, or a machine out of order: the record says so rather than nothing.
+                self._log.say(traceback.format_exc())
+                reason = f"the supervisor failed: {type(error).__name__}: {error}"
+                self._record = replace(self._record, outcome=Outcome.CRASHED, reason=reason)
             else:
                 self._gather_evidence(space)
                 assert self._exit_status is not None  # the work ended in order
@@ -134,7 +142,8 @@ class Supervisor:
             return
         stop = self._stop.result()
         if stop.outcome is Outcome.TIMED_OUT:
-            self._log.say(f"\n{await suite.dump_stacks(space)}")
+            stacks = "" if self._group is None else await suite.dump_stacks(space, self._group)
+            self._log.say(f"\n{stacks or 'no test was running yet'}")
         working.cancel()
         with contextlib.suppress(asyncio.CancelledError, MatrixError):
             await working
@@ -142,8 +151,8 @@ class Supervisor:
 
     def _order_stop(self, stop: Stop) -> None:
         if not self._stop.done():
-            self._log.say(f"\nstopping: {stop.reason} …")
             self._stop.set_result(stop)
+            self._log.say(f"\nstopping: {stop.reason} …")
 
     async def _watch_starter(self) -> None:
         self._order_stop(Stop(Outcome.CRASHED, await lineage.starter_gone()))
@@ -183,7 +192,10 @@ class Supervisor:
         command = suite.command(python, workers, self._order.test_time_limit_s, self._order.arguments)
         environment = suite.environment(space, python, reached.keys)
         self._log.say(f"running the tests in {'one process' if workers == 1 else f'{workers} workers'} …")
-        self._exit_status = await suite.run(command, space, environment, self._log)
+        self._exit_status = await suite.run(command, space, environment, self._log, self._tests_started)
+
+    def _tests_started(self, group: int) -> None:
+        self._group = group
 
     def _write_target(self, profile: Profile, reached: Reached, space: suite.Workspace) -> None:
         fence.write(space.fence, reached.pairs, space.breaches)
@@ -205,11 +217,10 @@ class Supervisor:
     def _gather_evidence(self, space: suite.Workspace) -> None:
         """Put into the record what the processes inside the cell told."""
         ledger = record.read_ledger(space.lines(space.ledger))
-        scrub = self._log.scrub
         self._ledger = ledger
         self._record = replace(
             self._record,
-            tests=tuple(replace(test, reason=scrub(test.reason)) for test in ledger.tests),
+            tests=ledger.tests,
             python=ledger.python or self._record.python,
             sdk=replace(self._record.sdk, origin=ledger.sdks[0][1]) if ledger.sdks else self._record.sdk,
             packages=ledger.packages,
@@ -251,19 +262,22 @@ def begun(order: Order) -> Record:
 
 
 def supervise(order: Order) -> Record:
-    """Run a cell, from its begun record to its finished one, and say how it went."""
-    shutil.rmtree(order.folder, ignore_errors=True)
-    order.folder.mkdir(parents=True)
-    record.write(begun(order), order.folder)
-    record.point_latest_at(order.folder.parent)
-    log = Log(order.folder / "log.txt", Scrubber())
-    log.say(f"{order.cell.name}: {order.cell.title}")
-    finished = asyncio.run(Supervisor(order, log).run())
-    record.write(finished, order.folder)
-    (order.folder / "junit.xml").write_text(junit.render(finished), encoding="utf-8")
-    for line in _verdict(finished, order.folder):
-        log.say(line)
-    log.close()
+    """Run a cell, from its begun record to its finished one, and say how it went. Raises ResultsUnwritable."""
+    try:
+        shutil.rmtree(order.folder, ignore_errors=True)
+        order.folder.mkdir(parents=True)
+        record.write(begun(order), order.folder)
+        record.point_latest_at(order.folder.parent)
+        log = Log(order.folder / "log.txt", Scrubber())
+        log.say(f"{order.cell.name}: {order.cell.title}")
+        finished = record.scrubbed(asyncio.run(Supervisor(order, log).run()), log.scrub)
+        record.write(finished, order.folder)
+        (order.folder / "junit.xml").write_text(junit.render(finished), encoding="utf-8")
+        for line in _verdict(finished, order.folder):
+            log.say(line)
+        log.close()
+    except OSError as error:
+        raise project.unwritable(order.folder, error) from None
     return finished
 
 
@@ -285,13 +299,16 @@ def _first_line(text: str) -> str:
 
 def _commit() -> str | None:
     """Return the commit of this checkout, marked where files differ from it; None outside of any repository."""
-    asked = subprocess.run(
-        ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"],  # noqa: S607 - the user's git
-        cwd=project.ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    try:
+        asked = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"],  # noqa: S607 - the user's git
+            cwd=project.ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except OSError:  # there is no git
+        return None
     return asked.stdout.strip() or None
 
 
@@ -328,12 +345,21 @@ def _ours(arguments: list[str]) -> tuple[str | None, int | None, list[str]]:
     parser.add_argument("--sdk", metavar="WHAT")
     parser.add_argument("-n", "--numprocesses", metavar="N", type=_workers)
     known, rest = parser.parse_known_args(arguments)
+    if any("no:environments" in argument for argument in rest):
+        raise UsageError(
+            "the plugins of a cell cannot be left out: they keep the ledger and the rules",
+            remedy="leave out -p no:environments…",
+        )
     return known.sdk, known.numprocesses, rest
 
 
 def _workers(text: str) -> int:
     """Read xdist's words for a number of workers; none at all is this one process."""
-    return budget.cores() if text in ("auto", "logical") else max(1, int(text))
+    if text in ("auto", "logical"):
+        return budget.cores()
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of workers: 0 or more, or auto")
+    return max(1, int(text))
 
 
 @exit_on_error
@@ -342,6 +368,7 @@ def main() -> int:
     # A session of its own: a Ctrl-C meant for nox, or nox's SIGKILL to its group, must not cut the record short.
     with contextlib.suppress(PermissionError):
         os.setsid()
+    suite.adopt_orphans()
     return record.EXIT_CODES[supervise(_ordered(sys.argv[1:])).outcome]
 
 

@@ -1,9 +1,13 @@
 """The fence: what keeps a cell's processes from reaching anything but its services.
 
 An audit hook, put up by `sitecustomize` before any other code, and impossible to take down: it holds at import time, in
-threads, in teardown, at exit and in Python children. It allows exact host:port pairs, checks names when they are
-resolved, and refuses to start a child that would be without it. Each breach raises `FenceBreach` and is logged with
-the test that caused it: the cell fails by the log, whoever swallowed the exception.
+threads, in teardown, at exit and in Python children (a cell's own Python refuses to start without it). It allows exact
+host:port pairs, checks names when they are resolved, and refuses to start a child that would be without it. Each breach
+raises `FenceBreach` and is logged with the test that caused it: the cell fails by the log, whoever swallowed the
+exception.
+
+It keeps mistakes in, not attacks: a program that is no Python (curl), or code that tampers with this very module, is
+held by a network namespace alone.
 """
 
 from __future__ import annotations

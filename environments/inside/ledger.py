@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import json
 import os
@@ -26,12 +27,19 @@ OUTCOME_PROPERTY = "matrix_outcome"
 
 def write(**entry: Any) -> None:  # noqa: ANN401 - JSON
     """Append one entry. Lines of several processes don't mix: one write each, appended."""
-    aim = target.load()
-    if aim is None:
+    path = _path()
+    if path is None:
         return
-    descriptor = os.open(aim.ledger, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     os.write(descriptor, (json.dumps(entry) + "\n").encode())
     os.close(descriptor)
+
+
+@functools.cache
+def _path() -> str | None:
+    # Looked up once, before any test runs: a test may empty the environment.
+    aim = target.load()
+    return None if aim is None else aim.ledger
 
 
 def _is_worker(config: pytest.Config) -> bool:
@@ -41,10 +49,16 @@ def _is_worker(config: pytest.Config) -> bool:
 class _Controller:
     """Writes what the tests did: in the one process that every report reaches."""
 
+    def __init__(self) -> None:
+        self._pid = os.getpid()
+
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         write(entry="start", test=nodeid)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if os.getpid() != self._pid:
+            # A child that a test forked and that did not end there: it must not go on as a second pytest.
+            os._exit(1)
         write(
             entry="phase",
             test=report.nodeid,
@@ -63,6 +77,7 @@ class _Controller:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    _path()
     if not _is_worker(config):
         config.pluginmanager.register(_Controller(), "matrix-ledger-controller")
 

@@ -10,20 +10,18 @@ A follower must live in a process group made for it (`start_new_session=True`): 
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pathlib
 import runpy
 import signal
 import sys
 import threading
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 VARIABLE = "MATRIX_LIFELINE"
 
 
-def hold(path: Path) -> int:
+def hold(path: pathlib.Path) -> int:
     """Make the lifeline at `path` and hold it: the descriptor returned keeps every follower alive."""
     os.mkfifo(path, 0o600)
     # Read and write, because opening a named pipe for writing alone waits for a reader.
@@ -49,23 +47,37 @@ def _wait_and_die(path: str) -> None:
         # Without waiting: opening blocks where nobody holds the other end, which is the case looked for.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
-        _die()
+        _die(path)
         return
     try:
         if os.read(descriptor, 1) == b"":
-            _die()
+            _die(path)
     except BlockingIOError:  # somebody holds it
         os.set_blocking(descriptor, True)
         os.read(descriptor, 1)
-        _die()
+        _die(path)
 
 
-def _die() -> None:
+def _die(path: str) -> None:
+    _kill_followers(path)
     os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+def _kill_followers(path: str) -> None:
+    """Kill whoever was started with this lifeline: a program that is no Python, in a group of its own, too."""
+    started_with = f"{VARIABLE}={path}".encode()
+    # Where there is no /proc, those that are Python follow by themselves.
+    for process in pathlib.Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            pid = int(process.parent.name)
+            if pid != os.getpid() and started_with in process.read_bytes().split(b"\0"):
+                os.kill(pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":
     # A program that knows nothing of lifelines, run by one that does: python -m environments.inside.lifeline MODULE …
     follow_from_environment()
+    # It alone follows, and takes its group along: what it starts in groups of their own ends in its own order.
+    os.environ.pop(VARIABLE, None)
     sys.argv = sys.argv[1:]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

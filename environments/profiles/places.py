@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import select
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 PROCESS = "the process environment"
 SECRETS = ".secrets/"
+_PIPE_WITHIN_S = 3
 
 # What some release of the SDK reads, or documents. Accepted wherever it stands, and never read here.
 SDK_VARIABLES = frozenset(
@@ -104,7 +106,7 @@ def env_file(path: Path) -> Place:
     if not (path.is_file() or path.is_fifo()):
         return Place.of(path.name, {})
     try:
-        text = path.read_text(encoding="utf-8")
+        text = _from_pipe(path) if path.is_fifo() else path.read_text(encoding="utf-8")
     except (OSError, UnicodeError):
         return Place.of(path.name, {}, [f"{path.name} cannot be read as UTF-8 text"])
     lines = [
@@ -115,6 +117,16 @@ def env_file(path: Path) -> Place:
     if lines:
         return Place.of(path.name, {}, [f"{path.name}, line {line}, is not NAME=value" for line in lines])
     return Place.of(path.name, dotenv_values(stream=io.StringIO(text)))
+
+
+def _from_pipe(path: Path) -> str:
+    """Read a named pipe to its end. One that nobody writes to in time is an error, not a wait without end."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as pipe:
+        if not select.select([pipe], [], [], _PIPE_WITHIN_S)[0]:
+            raise TimeoutError
+        os.set_blocking(descriptor, True)
+        return pipe.read().decode()
 
 
 def _leading_lines(statement: str) -> int:

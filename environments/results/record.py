@@ -10,12 +10,12 @@ import contextlib
 import datetime as dt
 import json
 import os
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
 SCHEMA = 1
@@ -233,11 +233,32 @@ def judged(
     return replace(record, outcome=Outcome.PASSED, reason="")
 
 
+def scrubbed(record: Record, scrub: Callable[[str], str]) -> Record:
+    """Return the record with every text in it scrubbed: test ids, reasons, breaches and arguments can hold a key."""
+    clean: Record = _scrubbed(record, scrub)
+    return clean
+
+
+def _scrubbed(value: Any, scrub: Callable[[str], str]) -> Any:  # noqa: ANN401 - whatever a record is made of
+    if isinstance(value, str) and not isinstance(value, StrEnum):
+        return scrub(value)
+    if isinstance(value, tuple):
+        return tuple(_scrubbed(item, scrub) for item in value)
+    if isinstance(value, dict):
+        return {_scrubbed(key, scrub): _scrubbed(item, scrub) for key, item in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{each.name: _scrubbed(getattr(value, each.name), scrub) for each in fields(value)})
+    return value
+
+
 def write(record: Record, folder: Path) -> None:
     """Write record.json so that a reader finds the old one or the new one, never half of one."""
     partial = folder / f"record.json.{os.getpid()}"
-    partial.write_text(record.to_json(), encoding="utf-8")
-    partial.replace(folder / "record.json")
+    try:
+        partial.write_text(record.to_json(), encoding="utf-8")
+        partial.replace(folder / "record.json")
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def point_latest_at(run: Path) -> None:

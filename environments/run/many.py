@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _DEFAULT_SET = "development"
 _LOOK_AGAIN_S = 0.2
+# The nox of the cells is the root of its own; and a safe path would hide this project from `python -m`.
+_NOT_PASSED_ON = (lineage.ROOT_VARIABLE, "PYTHONSAFEPATH")
 # nox gives its children 2 s to end; their cells end in order within that time.
 _STOP_WITHIN_S = 4
 
@@ -70,7 +72,7 @@ async def execute(run: MatrixRun) -> None:
 
 
 async def _nox(run: MatrixRun, lifeline_path: Path) -> None:
-    environment = {name: value for name, value in os.environ.items() if name != lineage.ROOT_VARIABLE}
+    environment = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED_ON}
     environment |= {lifeline.VARIABLE: str(lifeline_path), lineage.RUN_VARIABLE: run.run_id, "NOX_SCRIPT_MODE": "none"}
     # The cells fill the machine by themselves: an import of the SDK per worker is paid for nothing then.
     environment.setdefault(budget.VARIABLE, "1" if run.jobs > 1 else str(budget.cores()))
@@ -129,6 +131,12 @@ def _planned(arguments: argparse.Namespace) -> tuple[Plan, tuple[str, ...]]:
     return Plan(cells, chosen.exclusions), ("--sdk", candidates.kept(sdk))
 
 
+def _at_least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of cells: 1 or more")
+    return int(text)
+
+
 def _ordered(argv: Sequence[str]) -> MatrixRun:
     parser = argparse.ArgumentParser(
         prog="nox -s matrix --", description="Run many cells.", epilog="Everything after another -- goes to pytest."
@@ -136,7 +144,7 @@ def _ordered(argv: Sequence[str]) -> MatrixRun:
     parser.add_argument(
         "--set", metavar="NAME", default=_DEFAULT_SET, help=f"the cells to run (default: {_DEFAULT_SET})"
     )
-    parser.add_argument("-j", "--jobs", type=int, metavar="N", help="cells at once (default: one per core)")
+    parser.add_argument("-j", "--jobs", type=_at_least_one, metavar="N", help="cells at once (default: one per core)")
     parser.add_argument("--sdk", metavar="WHAT", help="a release, wheel, folder or git reference instead of the lines")
     parser.add_argument("--here", action="store_true", help="leave out the cells whose Python this machine lacks")
     own = list(argv[: argv.index("--")]) if "--" in argv else list(argv)
@@ -158,8 +166,12 @@ def _ordered(argv: Sequence[str]) -> MatrixRun:
         arguments.jobs or budget.cores(),
         (*told, *argv[len(own) + 1 :]),
     )
-    run.folder.mkdir(parents=True, exist_ok=True)
-    (run.folder / "plan.json").write_text(plan.to_json(Plan(cells, planned.exclusions), here, costs), encoding="utf-8")
+    try:
+        run.folder.mkdir(parents=True, exist_ok=True)
+        written = plan.to_json(Plan(cells, planned.exclusions), here, costs)
+        (run.folder / "plan.json").write_text(written, encoding="utf-8")
+    except OSError as error:
+        raise project.unwritable(run.folder, error) from None
     return run
 
 

@@ -27,6 +27,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+# Read by every start of the venv's Python, with -I and -E and with an empty environment too: a child that got rid of
+# the variables that lead to the fence does not run at all.
+_ONLY_IN_A_CELL = (
+    "import os, sys; ('MATRIX_FENCE' in os.environ"
+    " and any(os.path.exists(path + '/environments/inside/fence.py') for path in sys.path))"
+    " or (os.write(2, b'this Python runs inside a cell of the matrix only\\n'), os._exit(97))\n"
+)
 # Written last: a venv without it was left by a build that did not end, and is built anew.
 _COMPLETE = "complete"
 
@@ -47,7 +54,7 @@ class Recipe:
     @property
     def key(self) -> str:
         """A short hash of the recipe."""
-        text = "\n".join(
+        text = _ONLY_IN_A_CELL + "\n".join(
             (self.interpreter.path, self.interpreter.build, self.locked, self.sdk.version, self.sdk.identity)
         )
         return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -127,6 +134,9 @@ def _build(venv: Path, recipe: Recipe) -> None:
             "pip", "install", "--python", str(venv), "--compile-bytecode", *newest, *constraints, recipe.sdk.requirement
         )
     _uv("pip", "check", "--python", str(venv))
+    # Last: from here on this Python starts inside a cell only.
+    (site_packages,) = (venv / "lib").glob("python*/site-packages")
+    (site_packages / "cell.pth").write_text(_ONLY_IN_A_CELL, encoding="utf-8")
 
 
 def _uv(*arguments: str) -> None:

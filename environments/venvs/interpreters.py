@@ -46,8 +46,13 @@ def find(python: str) -> Interpreter:
             remedy=f"install it (`uv python install {python}`, say), and list it in .python-version if it is pyenv's",
         )
     asked = subprocess.run(
-        [answer.stdout.strip(), "-I", "-c", _WHO], cwd=project.ROOT, capture_output=True, text=True, check=True
+        [answer.stdout.strip(), "-I", "-c", _WHO], cwd=project.ROOT, capture_output=True, text=True, check=False
     )
+    if asked.returncode != 0:
+        raise InterpreterMissing(
+            f"this machine has no Python {python} that runs: {answer.stdout.strip()} ended with {asked.returncode}",
+            remedy="repair or remove it",
+        )
     path, version, implementation, platform, build = json.loads(asked.stdout)
     return Interpreter(python, path, version, f"{implementation} {version} {platform} {build}")
 

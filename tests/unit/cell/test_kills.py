@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pty
 import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.unit.conftest import Started
 
-# A test that waits in each worker, with a child in its group, one that left it, one that is no Python, and a thread.
+# A test that waits in each worker, with children in its group and such that left it, Pythons and others, and a thread.
 WAITING = """
     import subprocess, sys, threading, time
     import pytest
@@ -32,6 +33,7 @@ WAITING = """
     def test_waits(number):
         subprocess.Popen([sys.executable, "-c", WAIT])
         subprocess.Popen([sys.executable, "-c", WAIT], start_new_session=True)
+        subprocess.Popen(["sleep", "601"], start_new_session=True)
         subprocess.Popen(["sleep", "600"])
         threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
         time.sleep(600)
@@ -110,6 +112,19 @@ def test_nothing_stays_running_and_the_record_tells_the_truth(
     kill: Kill, start: Callable[..., Started], suite: Callable[[str], str]
 ) -> None:
     kill_and_look(kill, start, suite)
+
+
+def test_a_terminal_that_is_closed_ends_the_cell(start: Callable[..., Started], suite: Callable[[str], str]) -> None:
+    """Writing to it is an error then, and nox is told to hang up."""
+    terminal, slave = pty.openpty()
+    started = start("nox", "-s", CELL, "--", suite(WAITING.format(tests=1)), "-n0", stdout=slave)
+    os.close(slave)
+    started.find("sleep 600")
+    os.close(terminal)
+    os.kill(started.process.pid, signal.SIGHUP)
+    started.gone_after(GONE_WITHIN_S)
+    record = started.ended().record
+    assert (record["outcome"], record["finished"] is not None) == ("crashed", True)
 
 
 @pytest.mark.proof

@@ -260,6 +260,33 @@ def test_a_cell_out_of_time_is_timed_out_with_the_stacks_of_all_threads(run_cell
     assert "in test_that_never_ends" in log
 
 
+def test_a_cell_out_of_time_before_its_tests_run_is_timed_out(run_cell: Run, suite: Suite) -> None:
+    ended = run_cell(suite(PASSING), limit=0.01)
+    assert (ended.status, ended.record["outcome"]) == (1, "timed-out"), ended
+    assert "no test was running yet" in ended.output
+
+
+def test_results_that_cannot_be_written_are_an_error_with_its_remedy(run_cell: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    ended = run_cell(MATRIX_RESULTS=str(tmp_path / "file"))
+    assert ended.status == 1, ended
+    assert "cannot be written" in ended.output
+    assert "MATRIX_RESULTS" in ended.output
+
+
+def test_a_child_that_got_rid_of_the_fences_variables_does_not_start(run_cell: Run, suite: Suite) -> None:
+    source = """
+        import multiprocessing, os, subprocess, sys
+        import honeyhive
+
+        def test_children():
+            assert subprocess.run(["env", "-u", "MATRIX_FENCE", sys.executable, "-c", "pass"]).returncode == 97
+            assert subprocess.run(["sh", "-c", f"PYTHONPATH= {sys.executable} -c pass"]).returncode == 97
+    """
+    ended = run_cell(suite(source), "-n0")
+    assert ended.status == 0, ended
+
+
 def test_a_pytest_that_crashes_is_crashed(run_cell: Run, suite: Suite) -> None:
     ended = run_cell(suite("import os\n\ndef test_a(): os.abort()"), "-n0")
     assert (ended.status, ended.record["outcome"]) == (1, "crashed"), ended
@@ -286,10 +313,14 @@ def test_a_cell_runs_on_a_development_server_of_ones_own_and_its_key_reaches_no_
     run_cell: Run, suite: Suite, own_server: tuple[str, str], tmp_path: Path
 ) -> None:
     source = """
-        import os, sys
+        import os, socket, sys
         import honeyhive
+        import pytest
 
-        def test_leaks(target):
+        @pytest.mark.parametrize("key", [os.environ["MATRIX_API_KEY"]])
+        def test_leaks(target, key):
+            with pytest.raises(OSError):
+                socket.getaddrinfo(f"{key}.example.org", 443)
             print(target.api_key, dict(os.environ))
             sys.stderr.write(target.api_key)
             client = honeyhive.HoneyHive(api_key=target.api_key, base_url=target.base_url)
@@ -297,7 +328,8 @@ def test_a_cell_runs_on_a_development_server_of_ones_own_and_its_key_reaches_no_
             raise AssertionError(f"the key is {target.api_key}")
     """
     url, key = own_server
-    ended = run_cell(suite(source), HH_DEV_BASE_URL=url, HH_DEV_API_KEY=key, HH_DEV_PROJECT="mine")
+    settings = {"HH_DEV_BASE_URL": url, "HH_DEV_API_KEY": key, "HH_DEV_PROJECT": "mine"}
+    ended = run_cell(suite(source), "-k", f"leaks or {key}", **settings)
     assert ended.record["base_url"] == url, ended
     assert ended.record["outcome"] == "failed", ended
     assert "[hidden]" in ended.output
