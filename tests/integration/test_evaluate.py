@@ -66,6 +66,19 @@ def run_evaluation(
     return run
 
 
+def _result(server: Server, run_id: str, scores: int) -> Event:
+    """Return the result of a run once it has that many scores of `exact`: what evaluate() was shown may be behind."""
+
+    def complete() -> Event:
+        result = server.get(f"/v1/runs/{run_id}/result")
+        details = [detail for detail in result["metrics"]["details"] if detail["metric_name"] == "exact"]
+        found = sum(len(detail["values"]) for detail in details)
+        assert found == scores, f"run {run_id} has {found} scores, not {scores}"
+        return result
+
+    return eventually(complete)
+
+
 def test_an_evaluation_becomes_a_run_with_a_session_per_datapoint(
     run_evaluation: Callable[..., Any], server: Server, resource_name: str
 ) -> None:
@@ -92,10 +105,11 @@ def test_the_scores_of_evaluators_are_on_the_events_and_in_the_result(
     assert {event["event_type"] for event in events} == {"chain"}
 
     assert (result.status, result.success) == ("completed", True)
-    assert sorted(result.passed) == sorted(run["datapoint_ids"])
-    metric = result.metrics.get_metric("exact")
-    assert (metric.aggregate, sorted(metric.values)) == (0.5, [0, 1])
-    assert {datapoint.session_id for datapoint in result.datapoints} == set(run["event_ids"])
+    shown = _result(server, result.run_id, len(DATASET))
+    assert sorted(shown["passed"]) == sorted(run["datapoint_ids"])
+    (detail,) = [each for each in shown["metrics"]["details"] if each["metric_name"] == "exact"]
+    assert (detail["aggregate"], sorted(detail["values"])) == (0.5, [0, 1])
+    assert {datapoint["session_id"] for datapoint in shown["datapoints"]} == set(run["event_ids"])
 
 
 def test_a_function_that_raises_leaves_an_error_on_its_event_and_the_run_completes(
@@ -117,11 +131,13 @@ def test_a_function_that_raises_leaves_an_error_on_its_event_and_the_run_complet
 
 
 def test_two_evaluations_are_compared_datapoint_by_datapoint(
-    run_evaluation: Callable[..., Any], client: HoneyHive, resource_name: str
+    run_evaluation: Callable[..., Any], client: HoneyHive, server: Server, resource_name: str
 ) -> None:
     old = run_evaluation(incremented, evaluators=[exact], name=f"{resource_name}-old")
     new = run_evaluation(doubled, evaluators=[exact], name=f"{resource_name}-new")
 
+    for evaluated in (old, new):
+        _result(server, evaluated.run_id, len(DATASET))
     comparison = client.experiments.compare_runs(str(new.run_id), str(old.run_id))
 
     assert len(comparison["commonDatapoints"]) == len(DATASET)
@@ -161,9 +177,9 @@ def test_a_metric_of_the_server_scores_the_events_of_an_evaluation(
 
 @pytest.mark.parametrize("dataset", [[], DATASET[:1]])
 def test_an_evaluation_of_few_or_no_datapoints_has_a_result_of_the_full_shape(
-    run_evaluation: Callable[..., Any], dataset: list[dict[str, Any]]
+    run_evaluation: Callable[..., Any], server: Server, dataset: list[dict[str, Any]]
 ) -> None:
     result = run_evaluation(doubled, evaluators=[exact], dataset=dataset)
 
-    assert len(result.datapoints) == len(dataset)
-    assert result.metrics.list_metrics() == ["exact"] * len(dataset)
+    assert result.status == "completed"
+    assert len(_result(server, result.run_id, len(dataset))["datapoints"]) == len(dataset)

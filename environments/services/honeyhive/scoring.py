@@ -104,10 +104,10 @@ def composed(metric: JsonObject, scores: JsonObject) -> float | None:
 def _matching(store: ProjectStore, metric: JsonObject, event_ids: Sequence[str]) -> tuple[JsonObject, ...]:
     """Return which of these events a metric's filters match; of a session that changed, all of its events."""
     condition = filters.condition(cast("JsonObject", metric["filters"])["filterArray"], None)
-    found = store.each(filters.both(condition, filters.of_events(event_ids)))
+    found = store.stored(filters.both(condition, filters.of_events(event_ids)))
     if not metric["needs_ground_truth"]:
         return found
-    of_sessions = store.each(filters.both(condition, filters.of_sessions(event_ids)))
+    of_sessions = store.stored(filters.both(condition, filters.of_sessions(event_ids)))
     return tuple({str(event["event_id"]): event for event in (*found, *of_sessions)}.values())
 
 
@@ -124,7 +124,7 @@ def _with_ground_truth(store: ProjectStore, event: JsonObject) -> JsonObject:
     feedback = as_object(event["feedback"])
     if feedback.get("ground_truth") is not None or event["event_type"] == SESSION:
         return event
-    found = next(iter(store.each(filters.of_events([str(event["session_id"])]))), None)
+    found = next(iter(store.stored(filters.of_events([str(event["session_id"])]))), None)
     truth = as_object(found["feedback"]).get("ground_truth") if found else None
     return event if truth is None else {**event, "feedback": {**feedback, "ground_truth": truth}}
 

@@ -247,14 +247,19 @@ class ProjectStore:
         return Found(tuple(_rolled_up(body, rollups.get(event_id)) for body, event_id, _ in rows), total)
 
     def each(self, condition: Condition) -> tuple[JsonObject, ...]:
-        """Return the documents of all events that meet a condition, in the order in which they started.
+        """Return the documents of all events that meet a condition, in the order in which they started."""
+        with self._database.reading() as connection:
+            return self._each(connection, condition)
 
-        For conditions that say `seq IN (...)`: the `+` keeps SQLite from reading all events of the project instead.
-        """
+    def stored(self, condition: Condition) -> tuple[JsonObject, ...]:
+        """Do as `each`, but through the writer, who sees what was just written whatever readers are shown."""
+        return self._database.write(lambda connection: self._each(connection, condition))
+
+    def _each(self, connection: sqlite3.Connection, condition: Condition) -> tuple[JsonObject, ...]:
+        # For conditions that say `seq IN (...)`: the `+` keeps SQLite from reading all events of the project instead.
         where = f"WHERE +project_id = :project AND {condition.sql}"
         query = f"SELECT body FROM events {where} ORDER BY +start_ns, seq"  # noqa: S608
-        with self._database.reading() as connection:
-            rows = connection.execute(query, {**condition.parameters, "project": self._project.id}).fetchall()
+        rows = connection.execute(query, {**condition.parameters, "project": self._project.id}).fetchall()
         return tuple(json.loads(body) for (body,) in rows)
 
     def schema(self, condition: Condition) -> tuple[tuple[str, str], ...]:
