@@ -184,11 +184,11 @@ class Documents:
 
     def unlink(self, *, dataset_id: str | None = None, datapoint_id: str | None = None) -> int:
         """Take a datapoint out of a dataset; without one of the two, out of all. Return how many links that ended."""
-        return self._connection.execute(
-            "DELETE FROM links WHERE project_id = ? AND dataset_id = coalesce(?, dataset_id)"
-            " AND datapoint_id = coalesce(?, datapoint_id)",
-            (self._project_id, dataset_id, datapoint_id),
-        ).rowcount
+        ends = {"dataset_id": dataset_id, "datapoint_id": datapoint_id}
+        named = {column: end for column, end in ends.items() if end is not None}
+        where = "".join(f" AND {column} = ?" for column in named)
+        query = f"DELETE FROM links WHERE project_id = ?{where}"  # noqa: S608
+        return self._connection.execute(query, (self._project_id, *named.values())).rowcount
 
     def _select(self, where: str, parameters: tuple[str, ...]) -> list[Document]:
         query = f"SELECT {_COLUMNS} FROM documents WHERE {where} ORDER BY seq"  # noqa: S608

@@ -73,6 +73,9 @@ def boolean(call: Call, name: str) -> bool | None:
 
 
 def _check_parameter(call: Call, name: str, parameter: Parameter) -> None:
+    if parameter.schema.get("type") == "array":
+        schemas.check(parameter.schema, texts(call, name) or [], f"the query parameter {name}")
+        return
     sent = call.incoming.query.get(name)
     if sent is None:
         if parameter.required:

@@ -143,6 +143,11 @@ def test_ids_in_a_query_have_brackets_or_not(service: Service) -> None:
         assert [each["id"] for each in _datapoints(service, **{name: [ids[1], new_id()]})] == [ids[1]]
 
 
+def test_an_empty_id_in_a_query_is_a_bad_request(service: Service) -> None:
+    status, message = refused(service.http.get("/v1/datapoints", params={"datapoint_ids[]": ["x", ""]}))
+    assert (status, "datapoint_ids[1]" in message) == (400, True)
+
+
 def test_ids_and_the_name_of_a_dataset_must_both_match(service: Service) -> None:
     one, two = _datapoint(service), _datapoint(service)
     _create(service, name="of-one", datapoints=[one])
