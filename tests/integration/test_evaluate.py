@@ -183,3 +183,26 @@ def test_an_evaluation_of_few_or_no_datapoints_has_a_result_of_the_full_shape(
 
     assert result.status == "completed"
     assert len(_result(server, result.run_id, len(dataset))["datapoints"]) == len(dataset)
+
+
+def test_an_evaluation_of_a_managed_dataset_names_its_dataset_and_its_datapoints(
+    run_evaluation: Callable[..., Any], client: HoneyHive, server: Server, cleanup: Cleanup, resource_name: str
+) -> None:
+    from honeyhive.models import CreateDatapointRequest, CreateDatasetRequest
+
+    created = [client.datapoints.create(CreateDatapointRequest(**datapoint)) for datapoint in DATASET]
+    datapoints = [str(each.result.insertedIds[0]) for each in created]
+    for datapoint in datapoints:
+        cleanup.register(f"{resource_name} {datapoint}", lambda one=datapoint: client.datapoints.delete(one))
+    dataset = client.datasets.create(CreateDatasetRequest(name=resource_name, datapoints=datapoints))
+    dataset_id = str(dataset.result.insertedId)
+    cleanup.register(f"{resource_name} {dataset_id}", lambda: client.datasets.delete(dataset_id))
+
+    result = run_evaluation(doubled, evaluators=[exact], dataset=None, dataset_id=dataset_id)
+
+    run = server.get(f"/v1/runs/{result.run_id}")["evaluation"]
+    assert (run["status"], run["dataset_id"]) == ("completed", dataset_id)
+    shown = _result(server, result.run_id, len(DATASET))
+    assert {each["datapoint_id"] for each in shown["datapoints"]} == set(datapoints)
+    sessions = [server.session(session_id) for session_id in run["event_ids"]]
+    assert sorted(session["feedback"]["ground_truth"]["y"] for session in sessions) == [2, 4]

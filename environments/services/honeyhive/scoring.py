@@ -58,9 +58,6 @@ class Scoring:
             return
 
     def _score(self, project: Project, event_ids: Sequence[str]) -> None:
-        # What was just written shows once its lag is over.
-        if self._closing.wait(self._store.visibility.lag_ms / 1000):
-            return
         try:
             store = self._store.of(project)
             wanted = [each for each in store.metrics.listed() if each["type"] in _RUN_BY_SERVER]
