@@ -101,7 +101,7 @@ def tests(session: nox.Session) -> None:
     session.run("ruff", "format", "--check")
     session.run("mypy")
     session.run("lint-imports")
-    session.run("pytest", "-m", "not proof", *session.posargs)
+    session.run("pytest", "-m", "not proof and not browser", *session.posargs)
     session.run(sys.executable, "-m", "environments.run.many", "--set", "slice", "--here", external=True)
 
 
@@ -111,6 +111,13 @@ def proofs(session: nox.Session) -> None:
     session.install("--require-hashes", "-r", "environments/locks/tools.txt")
     session.run("pytest", "-m", "proof", *session.posargs)
     session.run(sys.executable, "-m", "environments.run.many", "--set", "development", "--here", external=True)
+
+
+@nox.session(default=False)
+def browser(session: nox.Session) -> None:
+    """Check the embedded service's page in the system's Chromium."""
+    session.install("--require-hashes", "-r", "environments/locks/browser.txt")
+    session.run("pytest", "-m", "browser", "tests/unit/services/honeyhive/test_page_in_browser.py", *session.posargs)
 
 
 @nox.session(default=False, venv_backend="none")

@@ -1,7 +1,8 @@
 """The command line: for a person `--port --api-key --project --data-dir`, for a supervisor `--config -`.
 
 For a supervisor: one line of JSON on stdin, `{"port": 0, "data_dir": "...", "projects": [{"name": "p", "keys":
-["k"]}]}` (all but `projects` optional, `max_body_bytes` too), one line on stdout when it answers: `{"url": "..."}`.
+["k"]}]}` (all but `projects` optional, `max_body_bytes` and `"page": true` too), one line on stdout when it answers:
+`{"url": "..."}`.
 Keys travel by stdin because a command line can be read by anyone on the machine.
 """
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from environments.services.honeyhive.server import Config
 
 _KEY_PREFIX = "hh_"
-_CONFIG_KEYS = frozenset({"port", "data_dir", "projects", "max_body_bytes"})
+_CONFIG_KEYS = frozenset({"port", "data_dir", "projects", "max_body_bytes", "page"})
 _MAX_PORT = 65535
 
 
@@ -68,7 +69,7 @@ def _for_person(arguments: argparse.Namespace) -> tuple[Config, Callable[[str], 
     def ready(url: str) -> None:
         print(f"HoneyHive-compatible service ready at {url}  key: {key}  project: {project}", flush=True)
 
-    return Config(((project, (key,)),), arguments.port, arguments.data_dir), ready
+    return Config(((project, (key,)),), arguments.port, arguments.data_dir, with_page=True), ready
 
 
 def _for_supervisor() -> tuple[Config, Callable[[str], None]]:
@@ -86,6 +87,7 @@ def _config(line: str) -> Config:
         port = _port(str(sent.get("port", 0)))
         data_dir = Path(sent["data_dir"]) if sent.get("data_dir") else None
         limit = {"body_limit": int(sent["max_body_bytes"])} if "max_body_bytes" in sent else {}
+        with_page = _flag(sent.get("page", False))
     except (ValueError, TypeError, KeyError, AttributeError, argparse.ArgumentTypeError):
         unknown, projects = [], ()
     if unknown or not projects:
@@ -96,7 +98,13 @@ def _config(line: str) -> Config:
             expected='one line of JSON: {"port": 0, "data_dir": "...", "projects": [{"name": "...", "keys": ["..."]}]}',
             remedy="see the head of environments/services/honeyhive/__main__.py",
         )
-    return Config(projects, port, data_dir, **limit)
+    return Config(projects, port, data_dir, **limit, with_page=with_page)
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError("true or false is expected")
+    return value
 
 
 def _text(value: object) -> str:

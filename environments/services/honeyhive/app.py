@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, QueryParams
 from starlette.routing import Route, Router
 
-from environments.services.honeyhive import bodies
+from environments.services.honeyhive import bodies, page
 from environments.services.honeyhive.calls import Call, Incoming, answer
 from environments.services.honeyhive.http_errors import ApiError, error_response, not_found, translated
 from environments.services.honeyhive.routes import ROUTES
@@ -35,6 +35,8 @@ def create_app(
     keys: Keys,
     clock: Callable[[], int] = time.time_ns,
     body_limit: int = bodies.DEFAULT_LIMIT,
+    *,
+    with_page: bool = False,
 ) -> ASGIApp:
     """Build the application. `clock` tells the time in nanoseconds since 1970."""
 
@@ -48,6 +50,9 @@ def create_app(
     by_path: dict[str, dict[str, Answerer]] = defaultdict(dict, {"/healthz": {"GET": _healthy}})
     for (method, path), handler in ROUTES.items():
         by_path[path][method] = keyed(handler)
+    if with_page:
+        for path, answerer in page.routes(store, keys.projects).items():
+            by_path[path]["GET"] = answerer
     routes = [
         Route(path, _Resource(by_path[path], clock, body_limit))
         # A path is more specific the later its first parameter comes: `/v1/events/export` before `/v1/events/{id}`.

@@ -48,6 +48,10 @@ class Keys:
         """Build from (project name, its keys)."""
         return cls({key: Project(name) for name, keys in projects for key in keys})
 
+    def projects(self) -> tuple[Project, ...]:
+        """Return the projects that any key opens, by name."""
+        return tuple(sorted(set(self._projects.values()), key=lambda project: project.name))
+
     def project_of(self, authorization: str | None) -> Project:
         """Return the project that an `Authorization` header opens, or raise the API's 401."""
         if not authorization:

@@ -41,6 +41,8 @@ class Config:
     port: int = 0
     data_dir: Path | None = None
     body_limit: int = bodies.DEFAULT_LIMIT
+    # The page shows every project without a key: see `page`.
+    with_page: bool = False
 
 
 def serve(config: Config, ready: Callable[[str], None]) -> None:
@@ -50,7 +52,7 @@ def serve(config: Config, ready: Callable[[str], None]) -> None:
         folder = stack.enter_context(_folder(config.data_dir))
         listener = stack.enter_context(closing(_bound(config.port)))
         store = stack.enter_context(closing(_opened(folder)))
-        app = create_app(store, Keys.of(config.projects), body_limit=config.body_limit)
+        app = create_app(store, Keys.of(config.projects), body_limit=config.body_limit, with_page=config.with_page)
         settings = uvicorn.Config(
             app,
             http="h11",

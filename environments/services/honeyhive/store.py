@@ -48,6 +48,7 @@ CREATE INDEX IF NOT EXISTS events_by_session ON events (project_id, session_id, 
 CREATE INDEX IF NOT EXISTS events_by_time ON events (project_id, start_ns);
 CREATE INDEX IF NOT EXISTS events_by_type ON events (project_id, event_type, start_ns);
 CREATE INDEX IF NOT EXISTS events_by_name ON events (project_id, event_name, start_ns);
+CREATE INDEX IF NOT EXISTS events_with_error ON events (project_id, session_id) WHERE error IS NOT NULL;
 -- A span that chose its event id, and the id that its children know it by.
 CREATE TABLE IF NOT EXISTS aliases (
     project_id TEXT NOT NULL,
@@ -89,6 +90,47 @@ class Found:
 
     documents: tuple[str, ...]
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSummary:
+    """A session in a list. Without a name nobody started it: its events came first."""
+
+    session_id: str
+    start_ns: int
+    name: str | None
+    source: str
+    events: int
+    errors: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sessions:
+    """A page of sessions, and how many there are in all."""
+
+    summaries: tuple[SessionSummary, ...]
+    total: int
+
+
+# From one session to the next by the index, so that listing costs by the session and not by the event.
+_SESSIONS = """
+WITH RECURSIVE each_session (id) AS (
+    SELECT min(session_id) FROM events WHERE project_id = :project
+    UNION ALL
+    SELECT (SELECT min(session_id) FROM events WHERE project_id = :project AND session_id > id)
+    FROM each_session WHERE id IS NOT NULL
+)
+SELECT id, (SELECT min(start_ns) FROM events WHERE project_id = :project AND session_id = id) AS start_ns,
+    count(*) OVER () FROM each_session WHERE id IS NOT NULL ORDER BY start_ns DESC, id LIMIT :limit OFFSET :offset
+"""
+_SUMMARY = """
+SELECT
+    (SELECT event_name FROM events WHERE project_id = :project AND event_id = :session),
+    (SELECT source FROM events WHERE project_id = :project AND session_id = :session ORDER BY start_ns LIMIT 1),
+    (SELECT count(*) FROM events WHERE project_id = :project AND session_id = :session),
+    (SELECT count(*) FROM events WHERE project_id = :project AND session_id = :session AND error IS NOT NULL),
+    EXISTS (SELECT 1 FROM events WHERE project_id = :project AND event_id = :session)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +209,14 @@ class ProjectStore:
             rows = connection.execute(query, (self._project.id, session_id)).fetchall()
         return tuple(json.loads(body) for (body,) in rows)
 
+    def sessions(self, limit: int, offset: int) -> Sessions:
+        """Return a page of the sessions, newest first."""
+        page = {"project": self._project.id, "limit": limit, "offset": offset}
+        with self._database.reading() as connection:
+            found = connection.execute(_SESSIONS, page).fetchall()
+            summaries = [self._summary(connection, session_id, start_ns) for session_id, start_ns, _ in found]
+        return Sessions(tuple(summaries), found[0][2] if found else 0)
+
     def find(self, condition: Condition, page: Page) -> Found:
         """Return a page of the events that meet a condition, newest first."""
         where = f"FROM events WHERE project_id = :project AND {condition.sql}"
@@ -178,6 +228,11 @@ class ProjectStore:
                 {**parameters, "limit": page.limit, "offset": page.offset},
             ).fetchall()
         return Found(tuple(body for (body,) in rows), total)
+
+    def _summary(self, connection: sqlite3.Connection, session_id: str, start_ns: int) -> SessionSummary:
+        about = {"project": self._project.id, "session": session_id}
+        name, source, events, errors, started = connection.execute(_SUMMARY, about).fetchone()
+        return SessionSummary(session_id, start_ns, name, source, events - started, errors)
 
     def _row(self, event: Event, span_id: str = "") -> tuple[object, ...]:
         values = {"project_id": self._project.id, "span_id": span_id, "body": dump(event.document(self._project))}
