@@ -139,6 +139,12 @@ def serve(session: nox.Session) -> None:
 
 
 @nox.session(default=False, venv_backend="none")
+def bench(session: nox.Session) -> None:
+    """Measure the embedded service, in ratios: -- [--long] [--spans N] [--only WHAT]."""
+    hand_over(session, "environments.bench", *session.posargs)
+
+
+@nox.session(default=False, venv_backend="none")
 def releases(session: nox.Session) -> None:
     """Refresh the list of the SDK's releases from the package index, and show what changed."""
     hand_over(session, "environments.releases", *session.posargs)
