@@ -14,6 +14,9 @@ JsonObject: TypeAlias = Mapping[str, Json]
 MAX_DEPTH = 100
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
 def dump(value: Json) -> str:
     """Write a value as compact JSON, in characters rather than escapes: SQLite compares keys as they are written."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _ENCODER.encode(value)

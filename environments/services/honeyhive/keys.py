@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -24,17 +25,22 @@ class Project:
     @property
     def id(self) -> str:
         """The project's id."""
-        return str(uuid.uuid5(_NAMESPACE, f"project:{self.name}"))
+        return _id(f"project:{self.name}")
 
     @property
     def org_id(self) -> str:
         """The organisation's id: this service has one organisation."""
-        return str(uuid.uuid5(_NAMESPACE, "organisation"))
+        return _id("organisation")
 
     @property
     def workspace_id(self) -> str:
         """The workspace's id: this service has one workspace."""
-        return str(uuid.uuid5(_NAMESPACE, "workspace"))
+        return _id("workspace")
+
+
+@functools.lru_cache(1024)  # every event carries three of them
+def _id(name: str) -> str:
+    return str(uuid.uuid5(_NAMESPACE, name))
 
 
 @dataclass(frozen=True, slots=True)

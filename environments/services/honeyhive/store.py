@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import operator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -62,6 +63,7 @@ _COLUMNS = (
     *("project_id", "event_id", "session_id", "parent_id", "event_type", "event_name", "source", "error"),
     *("start_time", "end_time", "duration", "start_ns", "span_id", "body"),
 )
+_COLUMNS_OF_EVENT = operator.attrgetter(*_COLUMNS[1:-2])
 _INSERT = f"INSERT INTO events ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
 _KEEP = " ON CONFLICT (project_id, event_id) DO NOTHING"
 # Whoever stored it first decides which span it is.
@@ -168,14 +170,15 @@ class ProjectStore:
             return
         sessions = [self._row(mapped.session) for mapped in batch if mapped.session]
         aliased = [mapped for mapped in batch if mapped.alias]
+        # Written before it is our turn to write: most of the work is here.
+        rows = [self._row(mapped.event, mapped.span_id) for mapped in batch]
 
         def run(connection: sqlite3.Connection) -> None:
             connection.executemany(_INSERT + _KEEP, sessions)
             for mapped in aliased:
                 self._learn(connection, mapped)
             aliases = self._aliases_among(connection, {mapped.event.parent_id for mapped in batch})
-            rows = [self._row(_reparented(mapped.event, aliases), mapped.span_id) for mapped in batch]
-            connection.executemany(_INSERT + _KEEP, rows)
+            connection.executemany(_INSERT + _KEEP, self._reparented(rows, batch, aliases))
             for mapped in aliased:
                 self._lay_over(connection, mapped)
 
@@ -235,8 +238,8 @@ class ProjectStore:
         return SessionSummary(session_id, start_ns, name, source, events - started, errors)
 
     def _row(self, event: Event, span_id: str = "") -> tuple[object, ...]:
-        values = {"project_id": self._project.id, "span_id": span_id, "body": dump(event.document(self._project))}
-        return tuple(values[name] if name in values else getattr(event, name) for name in _COLUMNS)
+        body = dump(event.document(self._project))
+        return (self._project.id, *_COLUMNS_OF_EVENT(event), span_id, body)
 
     def _get(self, connection: sqlite3.Connection, event_id: str) -> Event | None:
         query = "SELECT body, start_ns FROM events WHERE project_id = ? AND event_id = ?"
@@ -263,6 +266,17 @@ class ProjectStore:
         query = "SELECT alias, event_id FROM aliases WHERE project_id = ? AND alias IN (SELECT value FROM json_each(?))"
         return dict(connection.execute(query, (self._project.id, dump(list(ids)))).fetchall())
 
+    def _reparented(
+        self, rows: Sequence[tuple[object, ...]], batch: Sequence[Mapped], aliases: Mapping[str, str]
+    ) -> Iterable[tuple[object, ...]]:
+        """Correct the rows whose parent goes by another id."""
+        for row, mapped in zip(rows, batch, strict=True):
+            parent_id = aliases.get(mapped.event.parent_id or "")
+            if parent_id:
+                yield self._row(dataclasses.replace(mapped.event, parent_id=parent_id), mapped.span_id)
+            else:
+                yield row
+
     def _lay_over(self, connection: sqlite3.Connection, mapped: Mapped) -> None:
         """Lay a span over the event that it chose the id of, where that is not this very span."""
         query = "SELECT span_id FROM events WHERE project_id = ? AND event_id = ?"
@@ -273,11 +287,6 @@ class ProjectStore:
 
     def _replace(self, connection: sqlite3.Connection, event: Event) -> None:
         connection.execute(_INSERT + _REPLACE, self._row(event))
-
-
-def _reparented(event: Event, aliases: Mapping[str, str]) -> Event:
-    parent_id = aliases.get(event.parent_id or "")
-    return dataclasses.replace(event, parent_id=parent_id) if parent_id else event
 
 
 def rows_in_json(documents: Iterable[str]) -> str:
