@@ -12,6 +12,7 @@ import uuid
 from dataclasses import asdict, dataclass
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 JSON = "application/json"
 PROTOBUF = "application/x-protobuf"
@@ -150,6 +151,7 @@ def _in_protobuf(spans: int) -> bytes:
             start_time_unix_nano=_START_NS + index,
             end_time_unix_nano=_START_NS + index + 1_500_000,
         )
+        span.status.code = Status.STATUS_CODE_OK
         for key, value in _ATTRIBUTES.items():
             kind = {str: "string_value", int: "int_value", float: "double_value"}[type(value)]
             setattr(span.attributes.add(key=key).value, kind, value)
