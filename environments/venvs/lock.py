@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from environments.matrix import Matrix
 
 NOXFILE = project.ROOT / "noxfile.py"
+TOOLS = project.LOCKS / "tools.txt"
+BROWSER = project.LOCKS / "browser.txt"
 # What a dependency group of pyproject.toml resolves to, beside the orchestrator's own dependencies.
-GROUPS = {"tools": project.LOCKS / "tools.txt", "browser": project.LOCKS / "browser.txt"}
+_GROUPS = {"tools": TOOLS, "browser": BROWSER}
 HIGHEST = project.LOCKS / "highest.txt"
 _AS_OF = re.compile(r'^# as of ([^;\s]+)|^# exclude-newer = "(\S+)"', re.MULTILINE)
 _BLOCK = re.compile(r"^# /// script\n.*?^# ///\n", re.MULTILINE | re.DOTALL)
@@ -60,7 +62,7 @@ def resolve(matrix: Matrix, day: str) -> Locks:
     noxfile = NOXFILE.read_text(encoding="utf-8")
     pins = _compile(day, [], hashes=False)
     files = [(NOXFILE, _BLOCK.sub(lambda _: script_block(pins, day), noxfile, count=1))]
-    for group, path in GROUPS.items():
+    for group, path in _GROUPS.items():
         closure = _compile(day, ["--group", f"pyproject.toml:{group}"], hashes=True)
         files.append((path, _headed(closure, day)))
     by_line = {line.name: _cell_closure(line.version, day) for line in matrix.lines}
