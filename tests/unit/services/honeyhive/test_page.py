@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import html
 import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -9,6 +12,7 @@ import pytest
 
 from environments.services.honeyhive.page import EVENTS_PER_PAGE, SESSIONS_PER_PAGE
 from tests.unit.services.honeyhive.running import (
+    ROOT,
     Event,
     Service,
     answered,
@@ -218,3 +222,18 @@ def test_a_trace_deeper_than_a_browser_nests_is_shown(shown: Service) -> None:
     page = looked_at(shown, f"/sessions/{session_id}")
     assert texts(page, "name")[-1] == "d399"
     assert "level 401" in page
+
+
+def test_without_a_browser_its_tests_fail_and_name_the_remedy(tmp_path: Path) -> None:
+    beside = Path(__file__).with_name("test_page_in_browser.py")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-m", "browser", "-k", "script", "-p", "no:cacheprovider", str(beside)],
+        cwd=ROOT,
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "install one, for example `apt-get install chromium`" in done.stdout
+    assert "skipped" not in done.stdout

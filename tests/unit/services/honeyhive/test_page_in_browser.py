@@ -28,11 +28,11 @@ LONG = "a very long name " * 40 + "unbroken" * 60
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Start the system's browser. Without one the tests fail: a skipped check would look like a passed one."""
-    from playwright.sync_api import sync_playwright
-
     found = next(filter(None, map(shutil.which, _NAMES)), None)
     if found is None:
         pytest.fail(f"none of {', '.join(_NAMES)} is on PATH; install one, for example `apt-get install chromium`")
+    from playwright.sync_api import sync_playwright
+
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=found, args=list(_FLAGS))
         yield started
