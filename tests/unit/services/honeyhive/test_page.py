@@ -236,4 +236,4 @@ def test_without_a_browser_its_tests_fail_and_name_the_remedy(tmp_path: Path) ->
     )
     assert done.returncode == 1
     assert "install one, for example `apt-get install chromium`" in done.stdout
-    assert "skipped" not in done.stdout
+    assert not re.search(r"\d skipped", done.stdout)
