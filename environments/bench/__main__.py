@@ -108,21 +108,39 @@ async def throughput(bench: Bench) -> list[Figure]:
             # One after the other, several times: what else the machine does then meets both.
             for _ in range(bench.rounds):
                 async with bench.echo() as echo, bench.service() as service:
-                    pairs.append([await _loaded(bench, each.url, template) for each in (echo, service)])
+                    pairs.append([await _served(bench, each, template) for each in (echo, service)])
             figures.append(_compared(f"OTLP {media_type.rpartition('/')[2]}, {spans} a request", spans, pairs))
             _say(figures[-1])
     return figures
 
 
-async def _loaded(bench: Bench, url: str, template: wire.Template) -> Loaded:
-    return await asyncio.to_thread(run, Job(url, template, seconds=bench.seconds))
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What a load came to, and the processor time that its server took for it: steadier than its speed."""
+
+    loaded: Loaded
+    cpu_s: float
+
+    @property
+    def cpu_per_request_us(self) -> float:
+        """Processor time for one request, in microseconds."""
+        return self.cpu_s * 1_000_000 / len(self.loaded.times_ms)
 
 
-def _compared(name: str, spans: int, pairs: Sequence[Sequence[Loaded]]) -> Figure:
-    ratio = statistics.median(service.per_second / echo.per_second for echo, service in pairs)
-    echo, service = (statistics.median(pair[side].per_second for pair in pairs) * spans for side in (0, 1))
-    busy = max(loaded.busy for pair in pairs for loaded in pair)
-    beside = f"{service:,.0f} of {echo:,.0f} spans/s; load busy {busy:.0%}"
+async def _served(bench: Bench, server: process.RunningService, template: wire.Template) -> Served:
+    resident = psutil.Process(server.process.pid)
+    before = resident.cpu_times()
+    loaded = await asyncio.to_thread(run, Job(server.url, template, seconds=bench.seconds))
+    after = resident.cpu_times()
+    return Served(loaded, after.user + after.system - before.user - before.system)
+
+
+def _compared(name: str, spans: int, pairs: Sequence[Sequence[Served]]) -> Figure:
+    ratio = statistics.median(service.loaded.per_second / echo.loaded.per_second for echo, service in pairs)
+    echo, service = (statistics.median(pair[side].loaded.per_second for pair in pairs) * spans for side in (0, 1))
+    cpu = [statistics.median(pair[side].cpu_per_request_us for pair in pairs) / spans for side in (1, 0)]
+    busy = max(served.loaded.busy for pair in pairs for served in pair)
+    beside = f"{service:,.0f} of {echo:,.0f} spans/s; {cpu[0]:,.0f} of {cpu[1]:,.0f} µs CPU; load busy {busy:.0%}"
     return Figure(name, ratio, "of echo", beside, f"≥ {THROUGHPUT_GOAL}", ratio >= THROUGHPUT_GOAL)
 
 
