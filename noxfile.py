@@ -17,8 +17,10 @@
 #   "httpx==0.28.1",
 #   "humanize==4.17.0",
 #   "idna==3.20",
+#   "jinja2==3.1.6",
 #   "junitparser==5.0.3",
 #   "markdown-it-py==4.3.0",
+#   "markupsafe==3.0.4",
 #   "mdurl==0.1.2",
 #   "nox[uv]==2026.10.20",
 #   "opentelemetry-proto==1.45.2",
@@ -102,7 +104,7 @@ def tests(session: nox.Session) -> None:
     session.run("ruff", "format", "--check")
     session.run("mypy")
     session.run("lint-imports")
-    session.run("pytest", "-m", "not proof", *session.posargs)
+    session.run("pytest", "-m", "not proof and not browser", *session.posargs)
     session.run(sys.executable, "-m", "environments.run.many", "--set", "slice", "--here", external=True)
 
 
@@ -112,6 +114,13 @@ def proofs(session: nox.Session) -> None:
     session.install("--require-hashes", "-r", "environments/locks/tools.txt")
     session.run("pytest", "-m", "proof", *session.posargs)
     session.run(sys.executable, "-m", "environments.run.many", "--set", "development", "--here", external=True)
+
+
+@nox.session(default=False)
+def browser(session: nox.Session) -> None:
+    """Check the embedded service's page in the system's Chromium."""
+    session.install("--require-hashes", "-r", "environments/locks/browser.txt")
+    session.run("pytest", "-m", "browser", "tests/unit/services/honeyhive/test_page_in_browser.py", *session.posargs)
 
 
 @nox.session(default=False, venv_backend="none")
@@ -130,6 +139,12 @@ def plan(session: nox.Session) -> None:
 def serve(session: nox.Session) -> None:
     """Serve the embedded services: -- [--port P] [--api-key K] [--project NAME] [--data-dir D] [--llm-port P]."""
     hand_over(session, "environments.services.honeyhive", *session.posargs)
+
+
+@nox.session(default=False, venv_backend="none")
+def bench(session: nox.Session) -> None:
+    """Measure the embedded service, in ratios: -- [--long] [--spans N] [--only WHAT]."""
+    hand_over(session, "environments.bench", *session.posargs)
 
 
 @nox.session(default=False, venv_backend="none")

@@ -2,6 +2,7 @@
 
     noxfile.py        the PEP 723 block: the orchestrator's dependencies with everything they pull in, pinned
     locks/tools.txt   what `nox -s tests` installs, by hash
+    locks/browser.txt what `nox -s browser` installs, by hash
     locks/highest.txt what a cell installs beside the SDK under test, by hash
 
 All SDK lines share one file where they resolve alike. A line that does not gets `highest-sdk<line>.txt`.
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 NOXFILE = project.ROOT / "noxfile.py"
 TOOLS = project.LOCKS / "tools.txt"
+BROWSER = project.LOCKS / "browser.txt"
+# What a dependency group of pyproject.toml resolves to, beside the orchestrator's own dependencies.
+_GROUPS = {"tools": TOOLS, "browser": BROWSER}
 HIGHEST = project.LOCKS / "highest.txt"
 _AS_OF = re.compile(r'^# as of ([^;\s]+)|^# exclude-newer = "(\S+)"', re.MULTILINE)
 _BLOCK = re.compile(r"^# /// script\n.*?^# ///\n", re.MULTILINE | re.DOTALL)
@@ -57,8 +61,10 @@ def resolve(matrix: Matrix, day: str) -> Locks:
     """Resolve everything as it stood at the end of `day` (ISO 8601). Raises InstallFailed with uv's words."""
     noxfile = NOXFILE.read_text(encoding="utf-8")
     pins = _compile(day, [], hashes=False)
-    tools = _compile(day, ["--group", "pyproject.toml:tools"], hashes=True)
-    files = [(NOXFILE, _BLOCK.sub(lambda _: script_block(pins, day), noxfile, count=1)), (TOOLS, _headed(tools, day))]
+    files = [(NOXFILE, _BLOCK.sub(lambda _: script_block(pins, day), noxfile, count=1))]
+    for group, path in _GROUPS.items():
+        closure = _compile(day, ["--group", f"pyproject.toml:{group}"], hashes=True)
+        files.append((path, _headed(closure, day)))
     by_line = {line.name: _cell_closure(line.version, day) for line in matrix.lines}
     shared = by_line[matrix.newest.name]
     files.append((HIGHEST, _headed(shared, day)))

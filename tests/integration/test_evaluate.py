@@ -5,6 +5,7 @@ It is slow and makes a tracer per datapoint that nobody shuts down, so the datas
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -193,7 +194,7 @@ def test_an_evaluation_of_a_managed_dataset_names_its_dataset_and_its_datapoints
     created = [client.datapoints.create(CreateDatapointRequest(**datapoint)) for datapoint in DATASET]
     datapoints = [str(each.result.insertedIds[0]) for each in created]
     for datapoint in datapoints:
-        cleanup.register(f"{resource_name} {datapoint}", lambda one=datapoint: client.datapoints.delete(one))
+        cleanup.register(f"{resource_name} {datapoint}", functools.partial(client.datapoints.delete, datapoint))
     dataset = client.datasets.create(CreateDatasetRequest(name=resource_name, datapoints=datapoints))
     dataset_id = str(dataset.result.insertedId)
     cleanup.register(f"{resource_name} {dataset_id}", lambda: client.datasets.delete(dataset_id))

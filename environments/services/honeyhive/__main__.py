@@ -2,8 +2,8 @@
 
 For a supervisor: one line of JSON on stdin, `{"port": 0, "data_dir": "...", "projects": [{"name": "p", "keys":
 ["k"]}]}`, one line on stdout when it answers: `{"url": "..."}`. All but `projects` is optional; so are
-`max_body_bytes`, `ingestion_lag_ms`, `llm_url`, `llm_port` and `"control": {"token": "..."}`, of which the last two
-bring their addresses into the answer, as `llm_url` and `control_url`.
+`max_body_bytes`, `ingestion_lag_ms`, `"page": true`, `llm_url`, `llm_port` and `"control": {"token": "..."}`, of which
+the last two bring their addresses into the answer, as `llm_url` and `control_url`.
 Keys travel by stdin because a command line can be read by anyone on the machine.
 """
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _KEY_PREFIX = "hh_"
 _CONFIG_KEYS = frozenset(
-    {"port", "data_dir", "projects", "max_body_bytes", "ingestion_lag_ms", "control", "llm_url", "llm_port"}
+    {"port", "data_dir", "projects", "max_body_bytes", "ingestion_lag_ms", "control", "llm_url", "llm_port", "page"}
 )
 _NUMBERS = {"max_body_bytes": "body_limit", "ingestion_lag_ms": "lag_ms", "llm_port": "llm_port"}
 _MAX_PORT = 65535
@@ -93,6 +93,7 @@ def _for_person(arguments: argparse.Namespace) -> tuple[Config, Callable[[Ready]
         control_token=arguments.control_token or "",
         llm_port=arguments.llm_port,
         llm_url=arguments.llm_url,
+        with_page=True,
     ), ready
 
 
@@ -117,6 +118,7 @@ def _config(line: str) -> Config:
         limits = {field: int(sent[name]) for name, field in _NUMBERS.items() if name in sent}
         token = _text(sent["control"]["token"]) if "control" in sent else ""
         llm_url = _text(sent["llm_url"]) if sent.get("llm_url") else None
+        with_page = _flag(sent.get("page", False))
     except (ValueError, TypeError, KeyError, AttributeError, argparse.ArgumentTypeError):
         unknown, projects = [], ()
     if unknown or not projects:
@@ -127,7 +129,13 @@ def _config(line: str) -> Config:
             expected='one line of JSON: {"port": 0, "data_dir": "...", "projects": [{"name": "...", "keys": ["..."]}]}',
             remedy="see the head of environments/services/honeyhive/__main__.py",
         )
-    return Config(projects, port, data_dir, **limits, control_token=token, llm_url=llm_url)
+    return Config(projects, port, data_dir, **limits, control_token=token, llm_url=llm_url, with_page=with_page)
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError("true or false is expected")
+    return value
 
 
 def _text(value: object) -> str:

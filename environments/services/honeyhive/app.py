@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, QueryParams
 from starlette.routing import Route, Router
 
-from environments.services.honeyhive import bodies, openapi
+from environments.services.honeyhive import bodies, openapi, page
 from environments.services.honeyhive.calls import Call, Incoming, answer, raw_answer
 from environments.services.honeyhive.evaluators import Evaluators
 from environments.services.honeyhive.http_errors import ApiError, error_response, not_found, translated
@@ -39,6 +39,8 @@ def create_app(
     clock: Callable[[], int] = time.time_ns,
     body_limit: int = bodies.DEFAULT_LIMIT,
     evaluators: Evaluators = _NO_LLM,
+    *,
+    with_page: bool = False,
 ) -> ASGIApp:
     """Build the application. `clock` tells the time in nanoseconds since 1970."""
 
@@ -53,10 +55,12 @@ def create_app(
 
     answerers = {route: keyed(route, handler) for route, handler in ROUTES.items()}
     described = dump(openapi.document())
-    keyless: Mapping[tuple[str, str], Answerer] = {
+    keyless: dict[tuple[str, str], Answerer] = {
         ("GET", "/healthz"): _healthy,
         ("GET", "/openapi.json"): lambda _incoming: raw_answer(described),
     }
+    if with_page:
+        keyless |= {("GET", path): answerer for path, answerer in page.routes(store, keys.projects).items()}
     return router({**keyless, **answerers}, clock, body_limit)
 
 

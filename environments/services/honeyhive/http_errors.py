@@ -54,8 +54,10 @@ def translated(error: Exception) -> ApiError | None:
     """Turn what storage raises into an answer; None for what is no condition but a defect."""
     if isinstance(error, ApiError):
         return error
-    if isinstance(error, sqlite3.OperationalError):  # disk full, read-only, I/O error: the text says which
-        return ApiError(503, f"storage is unavailable: {error}")
+    if isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError:
+        # The disk is full, read-only or failing, or the file is damaged: the name says which where the text doesn't.
+        name = getattr(error, "sqlite_errorname", "")
+        return ApiError(503, f"storage is unavailable: {error}" + (f" ({name})" if name else ""))
     return None
 
 

@@ -14,6 +14,7 @@ JsonObject: TypeAlias = Mapping[str, Json]
 MAX_DEPTH = 100
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 # What is summed up stays far inside of what 64 bits and a float can hold, however many there are.
 MAX_COUNTED = 1e12
 
@@ -25,4 +26,4 @@ def countable(value: Json) -> TypeGuard[int | float]:
 
 def dump(value: Json) -> str:
     """Write a value as compact JSON, in characters rather than escapes: SQLite compares keys as they are written."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _ENCODER.encode(value)

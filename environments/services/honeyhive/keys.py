@@ -6,6 +6,7 @@ two typed keys, and which requests of the SDK carry which key. Inferred: a key o
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import secrets
@@ -92,12 +93,17 @@ class Project:
     @property
     def org_id(self) -> str:
         """The organisation's id: this service has one organisation."""
-        return str(uuid.uuid5(_NAMESPACE, "organisation"))
+        return _id("organisation")
 
     @property
     def workspace_id(self) -> str:
         """The workspace's id: this service has one workspace."""
-        return str(uuid.uuid5(_NAMESPACE, "workspace"))
+        return _id("workspace")
+
+
+@functools.lru_cache(1024)  # every event carries three of them
+def _id(name: str) -> str:
+    return str(uuid.uuid5(_NAMESPACE, name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +151,12 @@ class Keys:
         with database.reading() as connection:
             for (digest,) in connection.execute("SELECT digest FROM keys WHERE revoked"):
                 self._grants.pop(digest, None)
+
+    def projects(self) -> tuple[Project, ...]:
+        """Return the projects that are registered, by name."""
+        with self._lock:
+            registered = [each.project for each in self._registered.values()]
+        return tuple(sorted(registered, key=lambda project: project.name))
 
     def project_of(
         self, authorization: str | None, accepted: frozenset[Kind] = PROJECT_ONLY, now_ns: int = 0

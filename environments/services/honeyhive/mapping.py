@@ -9,6 +9,7 @@ span's events are kept in the metadata. What other conventions mean is in `conve
 
 from __future__ import annotations
 
+import functools
 import json
 import uuid
 from dataclasses import dataclass
@@ -143,6 +144,7 @@ def mapped(span: Span) -> Mapped:
     return Mapped(event, span.span_id, derived_id if event_id != derived_id else None, session)
 
 
+@functools.lru_cache(10_000)  # asked again for each child
 def event_id_of(trace_id: str, span_id: str) -> str:
     """Return the event id of a span: always the same, so that a span that arrives twice is one event."""
     return str(uuid.uuid5(_NAMESPACE, f"{trace_id}:{span_id}"))
@@ -205,6 +207,7 @@ def _buckets(span: Span) -> dict[str, JsonObject]:
     return cast("dict[str, JsonObject]", nested)
 
 
+@functools.lru_cache(10_000)  # clients use the same few names
 def _placed(name: str) -> tuple[str, str]:
     """Return the bucket an attribute belongs to, and its key there."""
     # `honeyhive.inputs.a` has its bucket before the second dot, `honeyhive_inputs.a` before the first.

@@ -230,9 +230,9 @@ def _value_of_json(value: Json, depth: int) -> Json:
     if depth > MAX_DEPTH // 4:  # each level of a value is up to three levels of JSON
         raise ValueError("an attribute value is nested too deeply")
     holder = _object(value)
-    for name, read in _VALUE_READERS.items():
-        inner = holder.get(name, holder.get(_snake(name)))
-        if inner is not None:
+    for name, inner in holder.items():
+        read = _VALUE_READERS.get(name)
+        if read is not None and inner is not None:
             return read(inner, depth + 1)
     return None
 
@@ -263,7 +263,7 @@ def _number(value: Json, _depth: int) -> Json:
     return _double(float(value))
 
 
-_VALUE_READERS: dict[str, Callable[[Json, int], Json]] = {
+_CAMEL_CASE_READERS: dict[str, Callable[[Json, int], Json]] = {
     "stringValue": lambda value, _: _text(value),
     "boolValue": _boolean,
     "intValue": _integer,
@@ -272,10 +272,10 @@ _VALUE_READERS: dict[str, Callable[[Json, int], Json]] = {
     "kvlistValue": _key_values,
     "bytesValue": lambda value, _: _text(value),
 }
-
-
-def _snake(name: str) -> str:
-    return name.replace("Value", "_value")
+_VALUE_READERS = {
+    **_CAMEL_CASE_READERS,
+    **{name.replace("Value", "_value"): read for name, read in _CAMEL_CASE_READERS.items()},
+}
 
 
 # ---- Both --------------------------------------------------------------------------------------------

@@ -47,6 +47,8 @@ class Config:
     llm_port: int | None = None
     # Where LLM metrics ask, an OpenAI-compatible base URL; None: the LLM service beside it, if there is one.
     llm_url: str | None = None
+    # The page shows every project without a key: see `page`.
+    with_page: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,8 @@ def serve(config: Config, ready: Callable[[Ready], None]) -> None:
         evaluators = Evaluators(llm_url)
         stack.enter_context(closing(Scoring(store, evaluators)))
         keys = _keys(store, config, folder)
-        sites["url"] = (listener, create_app(store, keys, body_limit=config.body_limit, evaluators=evaluators))
+        app = create_app(store, keys, body_limit=config.body_limit, evaluators=evaluators, with_page=config.with_page)
+        sites["url"] = (listener, app)
         if config.control_token:
             control = router(Control(config.control_token, keys, store.visibility).routes())
             sites["control_url"] = (stack.enter_context(closing(bound(0))), control)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import operator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -59,6 +60,7 @@ CREATE INDEX IF NOT EXISTS events_by_type ON events (project_id, event_type, sta
 CREATE INDEX IF NOT EXISTS events_by_name ON events (project_id, event_name, start_ns);
 CREATE INDEX IF NOT EXISTS events_by_run ON events (project_id, json_extract(body, '$.metadata.run_id'))
     WHERE json_extract(body, '$.metadata.run_id') IS NOT NULL;
+CREATE INDEX IF NOT EXISTS events_with_error ON events (project_id, session_id) WHERE error IS NOT NULL;
 -- A span that chose its event id, and the id that its children know it by.
 CREATE TABLE IF NOT EXISTS aliases (
     project_id TEXT NOT NULL,
@@ -72,6 +74,7 @@ _COLUMNS = (
     *("project_id", "event_id", "session_id", "parent_id", "event_type", "event_name", "source", "error"),
     *("start_time", "end_time", "duration", "start_ns", "span_id", "body"),
 )
+_COLUMNS_OF_EVENT = operator.attrgetter(*_COLUMNS[1:-2])
 _INSERT = f"INSERT INTO events ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
 _KEEP = " ON CONFLICT (project_id, event_id) DO NOTHING"
 # Whoever stored it first decides which span it is.
@@ -123,6 +126,47 @@ class Found:
 
     documents: tuple[str, ...]
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSummary:
+    """A session in a list. Without a name nobody started it: its events came first."""
+
+    session_id: str
+    start_ns: int
+    name: str | None
+    source: str
+    events: int
+    errors: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sessions:
+    """A page of sessions, and how many there are in all."""
+
+    summaries: tuple[SessionSummary, ...]
+    total: int
+
+
+# From one session to the next by the index, so that listing costs by the session and not by the event.
+_SESSIONS = """
+WITH RECURSIVE each_session (id) AS (
+    SELECT min(session_id) FROM events WHERE project_id = :project
+    UNION ALL
+    SELECT (SELECT min(session_id) FROM events WHERE project_id = :project AND session_id > id)
+    FROM each_session WHERE id IS NOT NULL
+)
+SELECT id, (SELECT min(start_ns) FROM events WHERE project_id = :project AND session_id = id) AS start_ns,
+    count(*) OVER () FROM each_session WHERE id IS NOT NULL ORDER BY start_ns DESC, id LIMIT :limit OFFSET :offset
+"""
+_SUMMARY = """
+SELECT
+    (SELECT event_name FROM events WHERE project_id = :project AND event_id = :session),
+    (SELECT source FROM events WHERE project_id = :project AND session_id = :session ORDER BY start_ns LIMIT 1),
+    (SELECT count(*) FROM events WHERE project_id = :project AND session_id = :session),
+    (SELECT count(*) FROM events WHERE project_id = :project AND session_id = :session AND error IS NOT NULL),
+    EXISTS (SELECT 1 FROM events WHERE project_id = :project AND event_id = :session)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,14 +234,15 @@ class ProjectStore:
             return
         sessions = [self._row(mapped.session) for mapped in batch if mapped.session]
         aliased = [mapped for mapped in batch if mapped.alias]
+        # Written before it is our turn to write: most of the work is here.
+        rows = [self._row(mapped.event, mapped.span_id) for mapped in batch]
 
         def run(connection: sqlite3.Connection) -> None:
             connection.executemany(_INSERT + _KEEP, sessions)
             for mapped in aliased:
                 self._learn(connection, mapped)
             aliases = self._aliases_among(connection, {mapped.event.parent_id for mapped in batch})
-            rows = [self._row(_reparented(mapped.event, aliases), mapped.span_id) for mapped in batch]
-            connection.executemany(_INSERT + _KEEP, rows)
+            connection.executemany(_INSERT + _KEEP, self._reparented(rows, batch, aliases))
             for mapped in aliased:
                 self._lay_over(connection, mapped)
 
@@ -231,6 +276,14 @@ class ProjectStore:
             query = "SELECT body FROM events WHERE project_id = ? AND session_id = ? ORDER BY start_ns, seq"
             rows = connection.execute(query, (self._project.id, session_id)).fetchall()
         return tuple(json.loads(body) for (body,) in rows)
+
+    def sessions(self, limit: int, offset: int) -> Sessions:
+        """Return a page of the sessions, newest first."""
+        page = {"project": self._project.id, "limit": limit, "offset": offset}
+        with self._database.reading() as connection:
+            found = connection.execute(_SESSIONS, page).fetchall()
+            summaries = [self._summary(connection, session_id, start_ns) for session_id, start_ns, _ in found]
+        return Sessions(tuple(summaries), found[0][2] if found else 0)
 
     def find(self, condition: Condition, page: Page) -> Found:
         """Return a page of the events that meet a condition, newest first."""
@@ -305,9 +358,14 @@ class ProjectStore:
         for told in self._told:
             told(self._project, event_ids)
 
+    def _summary(self, connection: sqlite3.Connection, session_id: str, start_ns: int) -> SessionSummary:
+        about = {"project": self._project.id, "session": session_id}
+        name, source, events, errors, started = connection.execute(_SUMMARY, about).fetchone()
+        return SessionSummary(session_id, start_ns, name, source, events - started, errors)
+
     def _row(self, event: Event, span_id: str = "") -> tuple[object, ...]:
-        values = {"project_id": self._project.id, "span_id": span_id, "body": dump(event.document(self._project))}
-        return tuple(values[name] if name in values else getattr(event, name) for name in _COLUMNS)
+        body = dump(event.document(self._project))
+        return (self._project.id, *_COLUMNS_OF_EVENT(event), span_id, body)
 
     def _get(self, connection: sqlite3.Connection, event_id: str) -> Event | None:
         query = "SELECT body, start_ns FROM events WHERE project_id = ? AND event_id = ?"
@@ -334,6 +392,17 @@ class ProjectStore:
         query = "SELECT alias, event_id FROM aliases WHERE project_id = ? AND alias IN (SELECT value FROM json_each(?))"
         return dict(connection.execute(query, (self._project.id, dump(list(ids)))).fetchall())
 
+    def _reparented(
+        self, rows: Sequence[tuple[object, ...]], batch: Sequence[Mapped], aliases: Mapping[str, str]
+    ) -> Iterable[tuple[object, ...]]:
+        """Correct the rows whose parent goes by another id."""
+        for row, mapped in zip(rows, batch, strict=True):
+            parent_id = aliases.get(mapped.event.parent_id or "")
+            if parent_id:
+                yield self._row(dataclasses.replace(mapped.event, parent_id=parent_id), mapped.span_id)
+            else:
+                yield row
+
     def _lay_over(self, connection: sqlite3.Connection, mapped: Mapped) -> None:
         """Lay a span over the event that it chose the id of, where that is not this very span."""
         query = "SELECT span_id FROM events WHERE project_id = ? AND event_id = ?"
@@ -344,11 +413,6 @@ class ProjectStore:
 
     def _replace(self, connection: sqlite3.Connection, event: Event) -> None:
         connection.execute(_INSERT + _REPLACE, self._row(event))
-
-
-def _reparented(event: Event, aliases: Mapping[str, str]) -> Event:
-    parent_id = aliases.get(event.parent_id or "")
-    return dataclasses.replace(event, parent_id=parent_id) if parent_id else event
 
 
 def _rolled_up(body: str, rollup: Rollup | None) -> str:

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 
 def of_session(project: Project, session_id: str, store: ProjectStore) -> str | None:
     """Read and write the tree of a session; None where it has no events. A session nobody started gets a root."""
+    found = read(project, session_id, store)
+    return written(*found) if found else None
+
+
+def read(project: Project, session_id: str, store: ProjectStore) -> tuple[JsonObject, Sequence[JsonObject]] | None:
+    """Read the root of a session and its other events."""
     found = store.session(session_id)
     if not found:
         return None
@@ -29,12 +35,22 @@ def of_session(project: Project, session_id: str, store: ProjectStore) -> str | 
     if root is None:
         first_ns = int(min(cast("float", event["start_time"]) for event in found) * NS_PER_MS)
         root = session_of(session_id, "", str(found[0]["source"]), first_ns).document(project)
-    return written(root, others)
+    return root, others
 
 
 def written(root: JsonObject, others: Sequence[JsonObject]) -> str:
     """Write the tree of a session. Every event is in it once: one whose parent is unknown hangs on the root."""
     return "".join(_pieces(Rollup.of(others).on(root), _children(root, others)))
+
+
+def outline(root: JsonObject, others: Sequence[JsonObject]) -> Iterator[tuple[int, JsonObject]]:
+    """Walk the tree from the top down, each event with its depth."""
+    children = _children(root, others)
+    waiting = [(0, root)]
+    while waiting:
+        depth, event = waiting.pop()
+        yield depth, event
+        waiting.extend((depth + 1, child) for child in reversed(children.get(_id(event), ())))
 
 
 def _children(root: JsonObject, others: Iterable[JsonObject]) -> dict[str, list[JsonObject]]:
