@@ -33,7 +33,8 @@ async def starter_gone() -> str:
     import asyncio  # not above: the noxfile, imported again for every parallel cell, needs the rest of this alone
 
     parent = os.getppid()
-    root = int(os.environ.get(ROOT_VARIABLE, parent))
+    told = os.environ.get(ROOT_VARIABLE, "")
+    root = int(told) if told.isdecimal() else parent
     while True:
         if os.getppid() != parent:
             return "the nox session that started it is gone"

@@ -10,13 +10,18 @@ Keys travel by stdin because a command line can be read by anyone on the machine
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
+import os
 import secrets
+import signal
 import sys
+import threading
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from environments import lineage
 from environments.errors import UsageError, exit_on_error
 from environments.inside import lifeline
 
@@ -42,8 +47,16 @@ def main() -> int:
     from environments.services.honeyhive.server import serve
 
     config, ready = _for_supervisor() if arguments.config else _for_person(arguments)
+    if lineage.ROOT_VARIABLE in os.environ and not arguments.config:
+        threading.Thread(target=_end_with_nox, daemon=True).start()
     serve(config, ready)
     return 0
+
+
+def _end_with_nox() -> None:
+    """Wait for the death of the nox that this was started by: one that is killed tells nobody."""
+    asyncio.run(lineage.starter_gone())
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -127,6 +127,15 @@ def test_a_terminal_that_is_closed_ends_the_cell(start: Callable[..., Started], 
     assert (record["outcome"], record["finished"] is not None) == ("crashed", True)
 
 
+def test_a_service_in_the_foreground_ends_with_its_nox(start: Callable[..., Started]) -> None:
+    started = start("nox", "-s", "serve")
+    said = started.process.stdout
+    assert said is not None
+    until(lambda: "ready" in said.readline(), "the service")
+    os.kill(started.process.pid, signal.SIGKILL)
+    started.gone_after(GONE_WITHIN_S)
+
+
 @pytest.mark.proof
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("kill", KILLS, ids=str)
