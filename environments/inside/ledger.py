@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib.metadata
 import json
 import os
@@ -25,9 +24,13 @@ from environments.inside import target
 OUTCOME_PROPERTY = "matrix_outcome"
 
 
+# Looked up before any test runs: a test may empty the environment.
+_found: str | None = None
+
+
 def write(**entry: Any) -> None:  # noqa: ANN401 - JSON
     """Append one entry. Lines of several processes don't mix: one write each, appended."""
-    path = _path()
+    path = _found or _path()
     if path is None:
         return
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
@@ -35,9 +38,7 @@ def write(**entry: Any) -> None:  # noqa: ANN401 - JSON
     os.close(descriptor)
 
 
-@functools.cache
 def _path() -> str | None:
-    # Looked up once, before any test runs: a test may empty the environment.
     aim = target.load()
     return None if aim is None else aim.ledger
 
@@ -77,7 +78,8 @@ class _Controller:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    _path()
+    global _found  # noqa: PLW0603 - one process, one ledger
+    _found = _path()
     if not _is_worker(config):
         config.pluginmanager.register(_Controller(), "matrix-ledger-controller")
 

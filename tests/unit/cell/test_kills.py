@@ -65,13 +65,11 @@ KILLS = [
     Kill("pytest", signal.SIGKILL, "crashed", "pytest ended with -9"),
     Kill("worker", signal.SIGKILL, "failed", "test_made_up.py::test_waits[0] error"),
     Kill("service", signal.SIGKILL, "crashed", "the service honeyhive was killed by SIGKILL, during "),
-    Kill("llm", signal.SIGKILL, "crashed", "the service llm was killed by SIGKILL, during "),
 ]
 COMMANDS = {
     "supervisor": "environments.cell.supervisor",
     "pytest": "-m pytest",
     "service": "environments.services.honeyhive",
-    "llm": "environments.services.llm",
 }
 
 
