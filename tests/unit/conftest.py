@@ -40,7 +40,8 @@ class Ended:
     command: tuple[str, ...] = field(repr=False)
     status: int
     output: str = field(repr=False)
-    results: Path = field(repr=False)
+    # The folder of its run.
+    run: Path = field(repr=False)
 
     def __repr__(self) -> str:
         return f"{' '.join(self.command)}\nended with {self.status} and said\n{self.output}"
@@ -48,7 +49,7 @@ class Ended:
     @property
     def folder(self) -> Path:
         """The folder of the only cell that ran."""
-        (found,) = self.results.glob("test-*/*/record.json")
+        (found,) = self.run.glob("*/record.json")
         return found.parent
 
     @property
@@ -97,7 +98,7 @@ class Started:
     def ended(self) -> Ended:
         """Return the command once it has ended."""
         output, _ = self.process.communicate(timeout=60)
-        return Ended(self.command, self.process.returncode, output, self.results)
+        return Ended(self.command, self.process.returncode, output, self.results / self.run_id)
 
 
 def until(check: Callable[[], T | None], what: str, within: float = 60) -> T:

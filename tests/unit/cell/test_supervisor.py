@@ -48,7 +48,7 @@ def test_a_cell_leaves_a_log_and_junit_beside_its_record_and_latest_names_its_ru
     assert "1 passed" in (ended.folder / "log.txt").read_text(encoding="utf-8")
     junit = junitparser.JUnitXml.fromfile(str(ended.folder / "junit.xml"))
     assert (junit.tests, junit.failures, junit.errors) == (1, 0, 0)
-    assert (ended.results / "latest").resolve() == ended.folder.parent
+    assert (ended.run.parent / "latest").resolve() == ended.run
 
 
 def test_a_failing_test_fails_the_cell_by_name(run_cell: Run, suite: Suite) -> None:
