@@ -60,8 +60,8 @@ class _Axes:
         place = f"[tool.matrix.sets.{name}] in pyproject.toml"
         _refuse_unknown(_table(choice, place), _SET_KEYS, place)
         released = [line for line in self.lines if not Version(line.version).is_prerelease]
-        sdk_words = {line.name: line.name for line in self.lines}
-        python_words = {python: python for python in self.pythons}
+        sdks = {line.name: line.name for line in self.lines}
+        pythons = {python: python for python in self.pythons}
         environments = self.environments
         if "environment" in choice:
             environments = _environments(choice["environment"], f"{place}, environment")
@@ -69,14 +69,14 @@ class _Axes:
             name,
             _chosen(
                 choice.get("python"),
-                {python: python for python in self.pythons},
-                {**python_words, "oldest": self.pythons[0], "newest": self.pythons[-1]},
+                pythons,
+                {**pythons, "oldest": self.pythons[0], "newest": self.pythons[-1]},
                 f"{place}, python",
             ),
             _chosen(
                 choice.get("sdk"),
                 {line.name: line.version for line in self.lines},
-                {**sdk_words, "oldest": released[0].name, "newest": released[-1].name},
+                {**sdks, "oldest": released[0].name, "newest": released[-1].name},
                 f"{place}, sdk",
             ),
             frozenset(environments),

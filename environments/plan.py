@@ -67,11 +67,11 @@ def _grid(matrix: Matrix, plan: Plan, environment: Environment, here: Mapping[st
     for python in matrix.pythons:
         table.add_column(f"{python}\n[dim]{here[python] or 'not here'}", justify="center")
     planned = {(cell.sdk.version, cell.python) for cell in plan.cells if cell.environment is environment}
+    marks = {True: "●", False: "○"}
     for line in reversed(matrix.lines):
-        marks = ("●" if here[p] else "○" if (line.version, p) in planned else "" for p in matrix.pythons)
-        shown = (mark if (line.version, p) in planned else "" for mark, p in zip(marks, matrix.pythons, strict=True))
-        if any(version == line.version for version, _ in planned):
-            table.add_row(line.version, *shown)
+        row = [marks[bool(here[p])] if (line.version, p) in planned else "" for p in matrix.pythons]
+        if any(row):
+            table.add_row(line.version, *row)
     return table
 
 

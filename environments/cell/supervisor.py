@@ -316,7 +316,7 @@ def _ordered(argv: list[str]) -> Order:
     parser = argparse.ArgumentParser(prog="python -m environments.cell.supervisor")
     parser.add_argument("cell")
     parser.add_argument("--time-limit-s", type=float)
-    own, _, rest = _split(argv)
+    own, rest = _split(argv)
     arguments = parser.parse_args(own)
     what, workers, rest = _ours(rest)
     matrix = project.load_matrix()
@@ -332,11 +332,9 @@ def _ordered(argv: list[str]) -> Order:
     return Order(cell, lineage.run_id(), tuple(rest), workers, limit, matrix.limits.test_time_limit_s)
 
 
-def _split(argv: list[str]) -> tuple[list[str], str, list[str]]:
-    if "--" not in argv:
-        return argv, "", []
-    at = argv.index("--")
-    return argv[:at], "--", argv[at + 1 :]
+def _split(argv: list[str]) -> tuple[list[str], list[str]]:
+    at = argv.index("--") if "--" in argv else len(argv)
+    return argv[:at], argv[at + 1 :]
 
 
 def _ours(arguments: list[str]) -> tuple[str | None, int | None, list[str]]:

@@ -81,13 +81,11 @@ async def start(spec: ServiceSpec, lifeline_path: Path, log: Path) -> RunningSer
         )
     try:
         urls = await asyncio.wait_for(_ready(process, spec), _READY_WITHIN_S)
-    except (TimeoutError, ValueError, OSError) as error:
+    except BaseException as error:  # being cancelled included: whatever the reason, it must not go on alone
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        raise _failed(spec, process, log, error) from None
-    except asyncio.CancelledError:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        if isinstance(error, TimeoutError | ValueError | OSError):
+            raise _failed(spec, process, log, error) from None
         raise
     return RunningService(spec, process, urls)
 
