@@ -31,6 +31,10 @@ class Ended:
     def __repr__(self) -> str:
         return f"{self.command[1:]} ended with {self.status}\n--- out ---\n{self.out}--- err ---\n{self.err}"
 
+    @property
+    def text(self) -> str:
+        return self.out + self.err
+
 
 def copy_to(folder: Path) -> Path:
     """Copy what the commands of this project need, and no results of its runs."""

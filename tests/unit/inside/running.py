@@ -11,32 +11,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from environments import project
+from environments.cell.suite import PLUGINS
 from environments.inside import fence, lifeline, stacks, target
+from tests.unit.trees import Ended
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 WITHIN_S = 60
-PLUGINS = ("fixtures", "ledger", "applicability", "no_mocks")
 INSIDE = project.ROOT / "environments" / "inside"
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a child ended. Its repr is what a failing assertion shows."""
-
-    command: Sequence[str]
-    status: int
-    out: str
-    err: str
-
-    def __repr__(self) -> str:
-        return f"{self.command[1:]} ended with {self.status}\n--- out ---\n{self.out}--- err ---\n{self.err}"
-
-    @property
-    def text(self) -> str:
-        return self.out + self.err
 
 
 @dataclass
