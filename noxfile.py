@@ -120,7 +120,7 @@ def proofs(session: nox.Session) -> None:
 def browser(session: nox.Session) -> None:
     """Check the embedded service's page in the system's Chromium."""
     session.install("--require-hashes", "-r", "environments/locks/browser.txt")
-    session.run("pytest", "-m", "browser", "tests/unit/services/honeyhive/test_page_in_browser.py", *session.posargs)
+    session.run("pytest", "-m", "browser", "tests/unit/services/honeyhive/page/test_in_browser.py", *session.posargs)
 
 
 @nox.session(default=False, venv_backend="none")

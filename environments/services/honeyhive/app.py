@@ -12,12 +12,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, QueryParams
 from starlette.routing import Route, Router
 
-from environments.services.honeyhive import bodies, openapi, page
-from environments.services.honeyhive.calls import Call, Incoming, answer, raw_answer
-from environments.services.honeyhive.evaluators import Evaluators
-from environments.services.honeyhive.http_errors import ApiError, error_response, not_found, translated
-from environments.services.honeyhive.json_types import dump
+from environments.services.honeyhive import openapi, page
+from environments.services.honeyhive.api.calls import Call, Incoming, answer, raw_answer
+from environments.services.honeyhive.evaluation.evaluators import Evaluators
 from environments.services.honeyhive.routes import ROUTES, accepted_keys
+from environments.services.http import bodies
+from environments.services.http.errors import ApiError, error_response, not_found, translated
+from environments.services.http.json_types import dump
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from environments.services.honeyhive.calls import Handler
-    from environments.services.honeyhive.keys import Keys
-    from environments.services.honeyhive.store import Store
+    from environments.services.honeyhive.api.calls import Handler
+    from environments.services.honeyhive.storage.keys import Keys
+    from environments.services.honeyhive.storage.store import Store
 
 _log = logging.getLogger(__name__)
 _NO_LLM = Evaluators()

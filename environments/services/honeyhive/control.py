@@ -17,21 +17,21 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from environments.services.honeyhive import schemas
-from environments.services.honeyhive.calls import Incoming, answer
-from environments.services.honeyhive.http_errors import ApiError, not_found
-from environments.services.honeyhive.keys import Kind
-from environments.services.honeyhive.schemas import ID, one_of, sent
-from environments.services.honeyhive.visibility import MAX_LAG_MS
+from environments.services.honeyhive.api import schemas
+from environments.services.honeyhive.api.calls import Incoming, answer
+from environments.services.honeyhive.api.schemas import ID, one_of, sent
+from environments.services.honeyhive.storage.keys import Kind
+from environments.services.honeyhive.storage.visibility import MAX_LAG_MS
+from environments.services.http.errors import ApiError, not_found
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from starlette.responses import Response
 
-    from environments.services.honeyhive.json_types import Json
-    from environments.services.honeyhive.keys import Keys, Registered
-    from environments.services.honeyhive.visibility import Visibility
+    from environments.services.honeyhive.storage.keys import Keys, Registered
+    from environments.services.honeyhive.storage.visibility import Visibility
+    from environments.services.http.json_types import Json
 
     Answerer: TypeAlias = Callable[[Incoming], Response]
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from environments.services.honeyhive.http_errors import bad_request
+from environments.services.http.errors import bad_request
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from environments.services.honeyhive.json_types import Json, JsonObject
+    from environments.services.http.json_types import Json, JsonObject
 
 MAX_ID = 256
 

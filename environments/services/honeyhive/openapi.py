@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from environments.services.honeyhive import schemas
-from environments.services.honeyhive.calls import JSON
-from environments.services.honeyhive.keys import Kind
-from environments.services.honeyhive.operations import Operation
+from environments.services.honeyhive.api import schemas
+from environments.services.honeyhive.api.calls import JSON
+from environments.services.honeyhive.api.described import DESCRIBED, Described
+from environments.services.honeyhive.api.operations import Operation
 from environments.services.honeyhive.routes import ROUTES, accepted_keys, not_built
-from environments.services.honeyhive.routes.described import DESCRIBED, Described
+from environments.services.honeyhive.storage.keys import Kind
 
 if TYPE_CHECKING:
-    from environments.services.honeyhive.calls import Handler
-    from environments.services.honeyhive.json_types import Json, JsonObject
-    from environments.services.honeyhive.schemas import Schema
+    from environments.services.honeyhive.api.calls import Handler
+    from environments.services.honeyhive.api.schemas import Schema
+    from environments.services.http.json_types import Json, JsonObject
 
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _ERROR = schemas.given(message=schemas.TEXT, errorCode=schemas.TEXT)

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from environments.errors import ServiceFailed
-from environments.services.honeyhive import bodies
 from environments.services.honeyhive.app import create_app, router
 from environments.services.honeyhive.control import Control
-from environments.services.honeyhive.evaluators import Evaluators
-from environments.services.honeyhive.keys import Keys
-from environments.services.honeyhive.scoring import Scoring
-from environments.services.honeyhive.store import Store
-from environments.services.honeyhive.visibility import DEFAULT_LAG_MS, Visibility
-from environments.services.serving import HOST, bound, serve_on
+from environments.services.honeyhive.evaluation.evaluators import Evaluators
+from environments.services.honeyhive.evaluation.scoring import Scoring
+from environments.services.honeyhive.storage.keys import Keys
+from environments.services.honeyhive.storage.store import Store
+from environments.services.honeyhive.storage.visibility import DEFAULT_LAG_MS, Visibility
+from environments.services.http import bodies
+from environments.services.http.serving import HOST, bound, serve_on
 
 if TYPE_CHECKING:
     import socket

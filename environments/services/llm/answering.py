@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from environments.services.honeyhive.json_types import dump
+from environments.services.http.json_types import dump
 from environments.services.llm import tokens
 from environments.services.llm.conversation import Choice, digest
 from environments.services.llm.examples import example

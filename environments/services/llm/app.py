@@ -12,9 +12,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, QueryParams
 from starlette.responses import Response
 
-from environments.services.honeyhive import bodies
-from environments.services.honeyhive.http_errors import ApiError
-from environments.services.honeyhive.json_types import dump
+from environments.services.http import bodies
+from environments.services.http.errors import ApiError
+from environments.services.http.json_types import dump
 from environments.services.llm import catalogue, chat, embeddings, messages, models, responses
 from environments.services.llm.calls import Call, Stream
 from environments.services.llm.delivery import deliver
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from environments.services.honeyhive.json_types import JsonObject
+    from environments.services.http.json_types import JsonObject
     from environments.services.llm.calls import Endpoints, Reply
 
 _log = logging.getLogger(__name__)

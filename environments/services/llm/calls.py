@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from environments.services.honeyhive.json_types import dump
+from environments.services.http.json_types import dump
 
 if TYPE_CHECKING:
-    from environments.services.honeyhive.json_types import JsonObject
+    from environments.services.http.json_types import JsonObject
     from environments.services.llm.fields import Fields
     from environments.services.llm.http_errors import LlmError
 

@@ -13,7 +13,7 @@ from environments.services.llm.http_errors import invalid
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from environments.services.honeyhive.json_types import JsonObject
+    from environments.services.http.json_types import JsonObject
 
 _CREATED_S = 1_704_067_200
 _CREATED = "2024-01-01T00:00:00Z"

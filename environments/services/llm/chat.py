@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from environments.services.honeyhive.json_types import dump
+from environments.services.http.json_types import dump
 from environments.services.llm import answering
 from environments.services.llm.answering import Answer, End
 from environments.services.llm.calls import Call, Event, Reply, Stream, Whole
@@ -15,7 +15,7 @@ from environments.services.llm.http_errors import invalid, openai_error
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from environments.services.honeyhive.json_types import Json, JsonObject
+    from environments.services.http.json_types import Json, JsonObject
     from environments.services.llm.fields import Fields
     from environments.services.llm.http_errors import LlmError
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from environments.services.honeyhive.json_types import dump
+from environments.services.http.json_types import dump
 from environments.services.llm import tokens
 
 if TYPE_CHECKING:
-    from environments.services.honeyhive.json_types import Json, JsonObject
+    from environments.services.http.json_types import Json, JsonObject
 
 _TOKENS_OF_A_ROLE = 1
 _TOKENS_OF_AN_IMAGE = 64

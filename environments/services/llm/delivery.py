@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from environments.services.honeyhive.json_types import dump
+from environments.services.http.json_types import dump
 from environments.services.llm.calls import Event, Stream
 from environments.services.llm.models import Fault
 

@@ -18,7 +18,7 @@ from environments.services.llm.calls import Call, Reply, Whole
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from environments.services.honeyhive.json_types import Json
+    from environments.services.http.json_types import Json
     from environments.services.llm.fields import Fields
 
 _KNOWN = frozenset({"input", "model", "dimensions", "encoding_format", "user"})

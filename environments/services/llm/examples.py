@@ -16,7 +16,7 @@ from environments.services.llm.http_errors import LlmError, invalid
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from environments.services.honeyhive.json_types import Json, JsonObject
+    from environments.services.http.json_types import Json, JsonObject
 
 _MOST_VALUES = 2_000
 _MOST_CHARACTERS = 10_000

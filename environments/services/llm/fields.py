@@ -11,7 +11,7 @@ from environments.services.llm.http_errors import LlmError, invalid
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from environments.services.honeyhive.json_types import Json, JsonObject
+    from environments.services.http.json_types import Json, JsonObject
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from environments.services.honeyhive.json_types import JsonObject
+    from environments.services.http.json_types import JsonObject
 
 _SERVER_ERROR = 500
 _OPENAI_TYPES = {429: "requests"}

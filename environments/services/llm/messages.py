@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from environments.services.honeyhive.json_types import dump
+from environments.services.http.json_types import dump
 from environments.services.llm import answering
 from environments.services.llm.answering import Answer, End, ToolCall
 from environments.services.llm.calls import Call, Event, Reply, Stream, Whole, typed
@@ -16,7 +16,7 @@ from environments.services.llm.http_errors import anthropic_error, invalid
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from environments.services.honeyhive.json_types import JsonObject
+    from environments.services.http.json_types import JsonObject
     from environments.services.llm.fields import Fields
     from environments.services.llm.http_errors import LlmError
 

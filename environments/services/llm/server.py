@@ -8,8 +8,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from environments.services.http.serving import bound, serve_on
 from environments.services.llm.app import create_app
-from environments.services.serving import bound, serve_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable

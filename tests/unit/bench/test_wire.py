@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from environments.bench import wire
-from environments.services.honeyhive import mapping, otlp
+from environments.services.honeyhive.ingestion import mapping, otlp
 
 
 @pytest.mark.parametrize("media_type", [wire.JSON, wire.PROTOBUF])

@@ -20,18 +20,18 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from environments.services.honeyhive import trees
-from environments.services.honeyhive.http_errors import ApiError, bad_request, not_found, translated
+from environments.services.honeyhive.events import trees
 from environments.services.honeyhive.page import views
+from environments.services.http.errors import ApiError, bad_request, not_found, translated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     import jinja2
 
-    from environments.services.honeyhive.calls import Incoming
-    from environments.services.honeyhive.keys import Project
-    from environments.services.honeyhive.store import Store
+    from environments.services.honeyhive.api.calls import Incoming
+    from environments.services.honeyhive.storage.keys import Project
+    from environments.services.honeyhive.storage.store import Store
 
 SESSIONS_PER_PAGE = 50
 EVENTS_PER_PAGE = 500

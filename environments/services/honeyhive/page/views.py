@@ -11,15 +11,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeAlias, cast
 from urllib.parse import quote
 
-from environments.services.honeyhive import rollups
-from environments.services.honeyhive.events import NS_PER_MS
+from environments.services.honeyhive.events import rollups
+from environments.services.honeyhive.events.event import NS_PER_MS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from environments.services.honeyhive.json_types import Json, JsonObject
-    from environments.services.honeyhive.keys import Project
-    from environments.services.honeyhive.store import SessionSummary
+    from environments.services.honeyhive.storage.keys import Project
+    from environments.services.honeyhive.storage.store import SessionSummary
+    from environments.services.http.json_types import Json, JsonObject
 
 # A bar's line is this wide; its units are the drawing's own, not pixels.
 BAR_WIDTH = 1000

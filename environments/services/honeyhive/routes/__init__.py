@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from environments.services.honeyhive.keys import PROJECT_ONLY, Kind
-from environments.services.honeyhive.operations import Operation
+from environments.services.honeyhive.api.operations import Operation
 from environments.services.honeyhive.routes import (
     api_keys,
     charts,
@@ -21,9 +20,10 @@ from environments.services.honeyhive.routes import (
     sessions,
     traces,
 )
+from environments.services.honeyhive.storage.keys import PROJECT_ONLY, Kind
 
 if TYPE_CHECKING:
-    from environments.services.honeyhive.calls import Handler
+    from environments.services.honeyhive.api.calls import Handler
 
 _BUILT = (
     *(api_keys, charts, configurations, datapoints, datasets, events, metrics, projects, queues, runs, sessions),

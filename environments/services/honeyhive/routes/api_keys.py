@@ -9,15 +9,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from environments.services.honeyhive.http_errors import bad_request, not_found
-from environments.services.honeyhive.keys import Kind
-from environments.services.honeyhive.operations import Operation
-from environments.services.honeyhive.schemas import ID, TEXT, TRUE, given, listing, nullable, sent
+from environments.services.honeyhive.api.operations import Operation
+from environments.services.honeyhive.api.schemas import ID, TEXT, TRUE, given, listing, nullable, sent
+from environments.services.honeyhive.storage.keys import Kind
+from environments.services.http.errors import bad_request, not_found
 
 if TYPE_CHECKING:
-    from environments.services.honeyhive.calls import Call, Routes
-    from environments.services.honeyhive.json_types import Json, JsonObject
-    from environments.services.honeyhive.keys import Project
+    from environments.services.honeyhive.api.calls import Call, Routes
+    from environments.services.honeyhive.storage.keys import Project
+    from environments.services.http.json_types import Json, JsonObject
 
 
 def create_ingestion(call: Call, body: JsonObject) -> Json:

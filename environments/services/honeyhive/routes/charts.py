@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from environments.services.honeyhive.http_errors import not_found
-from environments.services.honeyhive.keys import Kind
-from environments.services.honeyhive.operations import Operation
-from environments.services.honeyhive.schemas import (
+from environments.services.honeyhive.api.operations import Operation
+from environments.services.honeyhive.api.schemas import (
     BOOLEAN,
     FREE,
     ID,
@@ -25,11 +23,13 @@ from environments.services.honeyhive.schemas import (
     present,
     sent,
 )
+from environments.services.honeyhive.storage.keys import Kind
+from environments.services.http.errors import not_found
 
 if TYPE_CHECKING:
-    from environments.services.honeyhive.calls import Call, Routes
-    from environments.services.honeyhive.documents import Document
-    from environments.services.honeyhive.json_types import Json, JsonObject
+    from environments.services.honeyhive.api.calls import Call, Routes
+    from environments.services.honeyhive.storage.documents import Document
+    from environments.services.http.json_types import Json, JsonObject
 
 KIND = "chart"
 _FIELDS = ("name", "description", "metric", "func", "groupBy", "bucketing", "dateRange", "query", "owner_id")

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from environments.services.honeyhive.operations import Operation, Parameter
-from environments.services.honeyhive.schemas import (
+from environments.services.honeyhive.api.operations import Operation, Parameter
+from environments.services.honeyhive.api.schemas import (
     BOOLEAN,
     FREE,
     ID,
@@ -28,9 +28,9 @@ from environments.services.honeyhive.schemas import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from environments.services.honeyhive.calls import Call, Routes
-    from environments.services.honeyhive.documents import Document
-    from environments.services.honeyhive.json_types import Json, JsonObject
+    from environments.services.honeyhive.api.calls import Call, Routes
+    from environments.services.honeyhive.storage.documents import Document
+    from environments.services.http.json_types import Json, JsonObject
 
 KIND = "configuration"
 _FIELDS = ("name", "type", "provider", "parameters", "env", "tags", "user_properties")

@@ -9,10 +9,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, cast
 
-from environments.services.honeyhive import filters
-from environments.services.honeyhive.http_errors import bad_request, not_found
-from environments.services.honeyhive.operations import Operation, Parameter, texts
-from environments.services.honeyhive.schemas import (
+from environments.services.honeyhive.api.operations import Operation, Parameter, texts
+from environments.services.honeyhive.api.schemas import (
     BOOLEAN,
     FREE,
     ID,
@@ -26,13 +24,15 @@ from environments.services.honeyhive.schemas import (
     present,
     sent,
 )
+from environments.services.honeyhive.events import filters
+from environments.services.http.errors import bad_request, not_found
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from environments.services.honeyhive.calls import Call, Routes
-    from environments.services.honeyhive.documents import Document, Documents
-    from environments.services.honeyhive.json_types import Json, JsonObject
+    from environments.services.honeyhive.api.calls import Call, Routes
+    from environments.services.honeyhive.storage.documents import Document, Documents
+    from environments.services.http.json_types import Json, JsonObject
 
 KIND = "datapoint"
 _DATASET = "dataset"

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from environments.services.honeyhive.http_errors import bad_request, not_found
-from environments.services.honeyhive.operations import Operation, Parameter
-from environments.services.honeyhive.routes import datapoints
-from environments.services.honeyhive.schemas import (
+from environments.services.honeyhive.api.operations import Operation, Parameter
+from environments.services.honeyhive.api.schemas import (
     BOOLEAN,
     FREE,
     ID,
@@ -19,13 +17,15 @@ from environments.services.honeyhive.schemas import (
     present,
     sent,
 )
+from environments.services.honeyhive.routes import datapoints
+from environments.services.http.errors import bad_request, not_found
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from environments.services.honeyhive.calls import Call, Routes
-    from environments.services.honeyhive.documents import Document, Documents
-    from environments.services.honeyhive.json_types import Json, JsonObject
+    from environments.services.honeyhive.api.calls import Call, Routes
+    from environments.services.honeyhive.storage.documents import Document, Documents
+    from environments.services.http.json_types import Json, JsonObject
 
 KIND = "dataset"
 _UNTITLED = "Untitled Dataset"  # the public API's default

@@ -7,37 +7,46 @@ import uuid
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from environments.services.honeyhive import events, filters, queries, trees
-from environments.services.honeyhive.calls import Call, Routes, answer, raw_answer
-from environments.services.honeyhive.http_errors import bad_request, not_found
-from environments.services.honeyhive.json_types import Json, JsonObject, dump
-from environments.services.honeyhive.model_events import as_event
-from environments.services.honeyhive.store import Found, rows_in_json
+from environments.services.honeyhive.api import queries
+from environments.services.honeyhive.api.calls import Call, Routes, answer, raw_answer
+from environments.services.honeyhive.events import filters, trees
+from environments.services.honeyhive.events.event import (
+    created,
+    event_id_of,
+    objects,
+    session_started,
+    unwrapped,
+    updated,
+)
+from environments.services.honeyhive.ingestion.model_events import as_event
+from environments.services.honeyhive.storage.store import Found, rows_in_json
+from environments.services.http.errors import bad_request, not_found
+from environments.services.http.json_types import Json, JsonObject, dump
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from environments.services.honeyhive.events import Event
-    from environments.services.honeyhive.filters import Condition
+    from environments.services.honeyhive.events.event import Event
+    from environments.services.honeyhive.events.filters import Condition
 
 
 def create(call: Call) -> Response:
     """Create one event."""
-    event = events.created(events.unwrapped(call.object(), "event"), call.now_ns)
+    event = created(unwrapped(call.object(), "event"), call.now_ns)
     call.store.put([event])
     return answer({"success": True, "event_id": event.event_id})
 
 
 def create_bare(call: Call) -> Response:
     """Create one event, which is the body itself."""
-    event = events.created(call.object(), call.now_ns)
+    event = created(call.object(), call.now_ns)
     call.store.put([event])
     return answer({"success": True, "event_id": event.event_id})
 
 
 def create_model(call: Call) -> Response:
     """Create one model event."""
-    event = events.created(as_event(events.unwrapped(call.object(), "model_event")), call.now_ns)
+    event = created(as_event(unwrapped(call.object(), "model_event")), call.now_ns)
     call.store.put([event])
     return answer({"success": True, "event_id": event.event_id})
 
@@ -50,15 +59,14 @@ def create_batch(call: Call) -> Response:
 def create_model_batch(call: Call) -> Response:
     """Create several model events, all or none."""
     sent = call.object()
-    rewritten = [as_event(each) for each in events.objects(sent, "model_events")]
+    rewritten = [as_event(each) for each in objects(sent, "model_events")]
     return _create_all(call, {**sent, "events": rewritten}, "events")
 
 
 def _create_all(call: Call, sent: JsonObject, name: str) -> Response:
     session_id = _shared_session_id(sent)
     new = [
-        events.created({**each, "session_id": session_id} if session_id else each, call.now_ns)
-        for each in events.objects(sent, name)
+        created({**each, "session_id": session_id} if session_id else each, call.now_ns) for each in objects(sent, name)
     ]
     call.store.put([*_session_of_batch(sent, session_id, call.now_ns), *new])
     result: JsonObject = {"success": True, "event_ids": [event.event_id for event in new]}
@@ -69,7 +77,7 @@ def _shared_session_id(sent: JsonObject) -> str | None:
     """Return the session that all events of a batch belong to, where it says that they share one."""
     if not (sent.get("is_single_session") or sent.get("single_session")):
         return None
-    named = (each.get("session_id") for each in events.objects(sent, "events"))
+    named = (each.get("session_id") for each in objects(sent, "events"))
     found = next((name for name in named if name), None) or str(uuid.uuid4())
     if not isinstance(found, str):
         raise bad_request("session_id must be text")
@@ -80,13 +88,13 @@ def _session_of_batch(sent: JsonObject, session_id: str | None, now_ns: int) -> 
     name = "session_properties" if sent.get("session_properties") else "session"
     if session_id is None or sent.get(name) is None:
         return []
-    return [events.session_started({**events.unwrapped(sent, name), "session_id": session_id}, now_ns)]
+    return [session_started({**unwrapped(sent, name), "session_id": session_id}, now_ns)]
 
 
 def update(call: Call) -> Response:
     """Lay new values over an event."""
     sent = call.object()
-    return _updated(call, events.event_id_of(sent), sent)
+    return _updated(call, event_id_of(sent), sent)
 
 
 def update_by_path(call: Call) -> Response:
@@ -95,7 +103,7 @@ def update_by_path(call: Call) -> Response:
 
 
 def _updated(call: Call, event_id: str, sent: JsonObject) -> Response:
-    call.store.change(event_id, lambda event: events.updated(event, sent))
+    call.store.change(event_id, lambda event: updated(event, sent))
     return answer({"success": True, "event_id": event_id})
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from environments.services.honeyhive import fields, metrics
-from environments.services.honeyhive.calls import Call, Routes, answer
-from environments.services.honeyhive.http_errors import bad_request
+from environments.services.honeyhive import fields
+from environments.services.honeyhive.api.calls import Call, Routes, answer
+from environments.services.honeyhive.storage import metrics
+from environments.services.http.errors import bad_request
 
 if TYPE_CHECKING:
     from starlette.responses import Response

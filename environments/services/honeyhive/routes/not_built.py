@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NoReturn
 
-from environments.services.honeyhive.http_errors import ApiError
+from environments.services.http.errors import ApiError
 
 if TYPE_CHECKING:
-    from environments.services.honeyhive.calls import Call, Routes
+    from environments.services.honeyhive.api.calls import Call, Routes
 
 _NOT_BUILT = {
     "/v1/events/chart": "GET",

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from environments.services.honeyhive.documents import written
-from environments.services.honeyhive.http_errors import not_found
-from environments.services.honeyhive.operations import Operation, Parameter
-from environments.services.honeyhive.schemas import BOOLEAN, ID, TEXT, given, listing, one_of, present, sent
+from environments.services.honeyhive.api.operations import Operation, Parameter
+from environments.services.honeyhive.api.schemas import BOOLEAN, ID, TEXT, given, listing, one_of, present, sent
+from environments.services.honeyhive.storage.documents import written
+from environments.services.http.errors import not_found
 
 if TYPE_CHECKING:
-    from environments.services.honeyhive.calls import Call, Routes
-    from environments.services.honeyhive.json_types import Json, JsonObject
-    from environments.services.honeyhive.keys import Registered
+    from environments.services.honeyhive.api.calls import Call, Routes
+    from environments.services.honeyhive.storage.keys import Registered
+    from environments.services.http.json_types import Json, JsonObject
 
 _FIELDS = ("description", "type")
 

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from environments.services.honeyhive.http_errors import bad_request
-from environments.services.honeyhive.operations import Operation, Parameter, boolean
-from environments.services.honeyhive.schemas import (
+from environments.services.honeyhive.api.operations import Operation, Parameter, boolean
+from environments.services.honeyhive.api.schemas import (
     BOOLEAN,
     ID,
     NUMBER,
@@ -22,14 +21,15 @@ from environments.services.honeyhive.schemas import (
     present,
     sent,
 )
+from environments.services.http.errors import bad_request
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from environments.services.honeyhive.calls import Call, Routes
-    from environments.services.honeyhive.documents import Document, Documents
-    from environments.services.honeyhive.json_types import Json, JsonObject
-    from environments.services.honeyhive.keys import Project
+    from environments.services.honeyhive.api.calls import Call, Routes
+    from environments.services.honeyhive.storage.documents import Document, Documents
+    from environments.services.honeyhive.storage.keys import Project
+    from environments.services.http.json_types import Json, JsonObject
 
 KIND = "queue"
 _FIELDS = ("name", "description", "filters", "enabled")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from environments.services.honeyhive import experiments, filters, queries, runs
-from environments.services.honeyhive.calls import Call, Routes, answer
-from environments.services.honeyhive.experiments import Experiment
-from environments.services.honeyhive.filters import Condition
-from environments.services.honeyhive.http_errors import bad_request
-from environments.services.honeyhive.json_types import Json, JsonObject, dump
+from environments.services.honeyhive.api import queries
+from environments.services.honeyhive.api.calls import Call, Routes, answer
+from environments.services.honeyhive.events import experiments, filters
+from environments.services.honeyhive.events.experiments import Experiment
+from environments.services.honeyhive.events.filters import Condition
 from environments.services.honeyhive.routes.events import schema_of
+from environments.services.honeyhive.storage import runs
+from environments.services.http.errors import bad_request
+from environments.services.http.json_types import Json, JsonObject, dump
 
 if TYPE_CHECKING:
     from starlette.responses import Response

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from environments.services.honeyhive import events, trees
-from environments.services.honeyhive.calls import Call, Routes, answer, raw_answer
-from environments.services.honeyhive.http_errors import not_found
+from environments.services.honeyhive.api.calls import Call, Routes, answer, raw_answer
+from environments.services.honeyhive.events import trees
+from environments.services.honeyhive.events.event import created, objects, session_started, started_again, unwrapped
+from environments.services.http.errors import not_found
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from environments.services.honeyhive.json_types import JsonObject
+    from environments.services.http.json_types import JsonObject
 
 
 def start(call: Call) -> Response:
     """Start a session. One that exists, or that a span created, is started again: it stays one session."""
-    return _started(call, events.unwrapped(call.object(), "session"))
+    return _started(call, unwrapped(call.object(), "session"))
 
 
 def start_bare(call: Call) -> Response:
@@ -25,8 +26,8 @@ def start_bare(call: Call) -> Response:
 
 
 def _started(call: Call, sent: JsonObject) -> Response:
-    new = events.session_started(sent, call.now_ns)
-    event = call.store.change(new.event_id, lambda known: events.started_again(known, sent, call.now_ns), absent=new)
+    new = session_started(sent, call.now_ns)
+    event = call.store.change(new.event_id, lambda known: started_again(known, sent, call.now_ns), absent=new)
     return answer(event.document(call.project))
 
 
@@ -38,9 +39,7 @@ def add_events(call: Call) -> Response:
     if isinstance(given, list):
         sent = {**sent, name: [each for each in given if each is not None]}
     session_id = call.params["session_id"]
-    call.store.put(
-        [events.created({**each, "session_id": session_id}, call.now_ns) for each in events.objects(sent, name)]
-    )
+    call.store.put([created({**each, "session_id": session_id}, call.now_ns) for each in objects(sent, name)])
     return answer({"success": True})
 
 

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from environments.services.honeyhive import bodies, otlp
-from environments.services.honeyhive.mapping import mapped
+from environments.services.honeyhive.ingestion import otlp
+from environments.services.honeyhive.ingestion.mapping import mapped
+from environments.services.http import bodies
 
 if TYPE_CHECKING:
-    from environments.services.honeyhive.calls import Call, Routes
+    from environments.services.honeyhive.api.calls import Call, Routes
 
 
 def ingest(call: Call) -> Response:

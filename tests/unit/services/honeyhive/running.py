@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import httpx
 
-from environments.services.honeyhive.http_errors import ApiError
+from environments.services.http.errors import ApiError
+from tests.unit.services import programs
+from tests.unit.services.programs import command, first_line
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator, Mapping
 
-ROOT = Path(__file__).parents[4]
-COMMAND = (sys.executable, "-m", "environments.services.honeyhive")
-WITHIN_S = 20
+COMMAND = command("honeyhive")
+started = partial(programs.started, "honeyhive")
 
 BODY_LIMIT = 400_000
 CONTROL_TOKEN = "control-token"  # noqa: S105 - made up
@@ -149,31 +149,3 @@ def supervised(**given: object) -> Iterator[Service]:
         control = httpx.Client(base_url=told["control_url"], headers={"Authorization": f"Bearer {CONTROL_TOKEN}"})
         with control, httpx.Client(base_url=told["url"], headers={"Authorization": "Bearer key-one"}) as http:
             yield Service(told["url"], process, http, control)
-
-
-@contextmanager
-def started(*arguments: str, stdin: str = "") -> Iterator[subprocess.Popen[str]]:
-    """Start the program, and see that it ends."""
-    pipe = subprocess.PIPE
-    process = subprocess.Popen([*COMMAND, *arguments], cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
-    with process:
-        try:
-            assert process.stdin is not None
-            process.stdin.write(stdin + "\n")
-            process.stdin.flush()
-            yield process
-        finally:
-            process.terminate()
-            try:
-                process.wait(WITHIN_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                raise
-
-
-def first_line(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    assert process.stderr is not None
-    line = process.stdout.readline()
-    assert line, process.stderr.read()
-    return line

@@ -13,7 +13,7 @@ from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.config import GenerationConfig, ProjectConfig, ProjectsConfig, SchemathesisConfig
 
 from environments.services.honeyhive import openapi
-from environments.services.honeyhive.operations import Operation
+from environments.services.honeyhive.api.operations import Operation
 from environments.services.honeyhive.routes import ROUTES, not_built
 from tests.unit.services.honeyhive.running import Service, answered
 

@@ -10,7 +10,6 @@ from tests.unit.services.honeyhive.running import (
     Service,
     answered,
     config,
-    first_line,
     new_id,
     refused,
     span,
@@ -18,6 +17,7 @@ from tests.unit.services.honeyhive.running import (
     supervised,
     where,
 )
+from tests.unit.services.programs import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,11 +16,8 @@ import pytest
 from environments.inside import lifeline
 from tests.unit.services.honeyhive.running import (
     COMMAND,
-    ROOT,
-    WITHIN_S,
     answered,
     config,
-    first_line,
     otlp,
     refused,
     span,
@@ -28,6 +25,7 @@ from tests.unit.services.honeyhive.running import (
     supervised,
     where,
 )
+from tests.unit.services.programs import ROOT, WITHIN_S, first_line
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import httpx
 
 from environments.services.llm.http_errors import LlmError
-from tests.unit.services.honeyhive.running import ROOT, WITHIN_S, first_line
+from tests.unit.services import programs
+from tests.unit.services.programs import WITHIN_S, command, first_line
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
 
-COMMAND = (sys.executable, "-m", "environments.services.llm")
+COMMAND = command("llm")
+started = partial(programs.started, "llm")
 ANTHROPIC = {"x-api-key": "any", "anthropic-version": "2023-06-01"}
 EXPLANATION = "This is a mock explanation. Rating: [[5]]"
 DETERMINISTIC = "deterministic/default/default"
@@ -121,23 +123,3 @@ def supervised() -> Iterator[Llm]:
         url = json.loads(first_line(process))["url"]
         with httpx.Client(base_url=url, headers={"Authorization": "Bearer any"}, timeout=WITHIN_S) as http:
             yield Llm(url, process, http)
-
-
-@contextmanager
-def started(*arguments: str, stdin: str = "") -> Iterator[subprocess.Popen[str]]:
-    """Start the program, and see that it ends."""
-    pipe = subprocess.PIPE
-    process = subprocess.Popen([*COMMAND, *arguments], cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
-    with process:
-        try:
-            assert process.stdin is not None
-            process.stdin.write(stdin + "\n")
-            process.stdin.flush()
-            yield process
-        finally:
-            process.terminate()
-            try:
-                process.wait(WITHIN_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                raise

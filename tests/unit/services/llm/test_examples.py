@@ -15,7 +15,7 @@ from environments.services.llm.http_errors import LlmError
 from tests.unit.services.llm.running import perhaps_refused
 
 if TYPE_CHECKING:
-    from environments.services.honeyhive.json_types import Json, JsonObject
+    from environments.services.http.json_types import Json, JsonObject
 
 
 class Point(BaseModel):

@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from environments.inside import lifeline
-from tests.unit.services.honeyhive.running import ROOT, WITHIN_S, first_line
 from tests.unit.services.llm.running import COMMAND, DETERMINISTIC, EXPLANATION, answered, chat, started, supervised
+from tests.unit.services.programs import ROOT, WITHIN_S, first_line
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,1 @@
+"""Server-side evaluation: which metrics apply to what was written, and the processes that run them."""

@@ -1,0 +1,1 @@
+"""What an event is, and what is made of events: filters, trees, sums, comparisons. Pure."""

@@ -1,0 +1,1 @@
+"""From what clients and instrumentors send to events: OTLP, conventions, mapping. Pure."""

@@ -1,0 +1,49 @@
+"""A service's real program, started as its users start it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[3]
+WITHIN_S = 20
+
+
+def command(service: str) -> tuple[str, ...]:
+    """Return the command line that starts a service of `environments.services`."""
+    return (sys.executable, "-m", f"environments.services.{service}")
+
+
+@contextmanager
+def started(service: str, *arguments: str, stdin: str = "") -> Iterator[subprocess.Popen[str]]:
+    """Start the program, and see that it ends."""
+    pipe = subprocess.PIPE
+    line = [*command(service), *arguments]
+    process = subprocess.Popen(line, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+    with process:
+        try:
+            assert process.stdin is not None
+            process.stdin.write(stdin + "\n")
+            process.stdin.flush()
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(WITHIN_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+
+
+def first_line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    assert process.stderr is not None
+    line = process.stdout.readline()
+    assert line, process.stderr.read()
+    return line
