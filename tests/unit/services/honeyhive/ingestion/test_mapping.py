@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from environments.services.honeyhive.events.event import Event
+    from environments.services.honeyhive.ingestion.spans import Span
     from tests.unit.services.honeyhive.running import Value
 
 _NONE: Mapping[str, Value] = {}
@@ -31,7 +32,7 @@ def event_of(having: Mapping[str, Value] = _NONE, **wire: object) -> Event:
     return mapped(span_of(having, **wire)).event
 
 
-def span_of(having: Mapping[str, Value] = _NONE, **wire: object) -> otlp.Span:
+def span_of(having: Mapping[str, Value] = _NONE, **wire: object) -> Span:
     body = running.otlp(running.span("name", "session", having, **wire))
     [span] = otlp.decode(otlp.JSON, json.dumps(body).encode()).spans
     return span
