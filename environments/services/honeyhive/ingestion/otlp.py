@@ -6,32 +6,38 @@ calls partial success.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from environments.services.honeyhive.ingestion import otlp_json, otlp_protobuf
 from environments.services.http.json_types import dump
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from environments.services.honeyhive.ingestion.spans import Span
 
 JSON = "application/json"
 PROTOBUF = "application/x-protobuf"
 
 
-@dataclass(frozen=True, slots=True)
 class Batch:
-    """The usable spans of one request, and how many were not."""
+    """The usable spans of one request, decoded one by one. How many were not usable is known after the last."""
 
-    spans: tuple[Span, ...]
-    rejected: int = 0
+    def __init__(self, sent: Iterable[Span]) -> None:
+        self._sent = sent
+        self.rejected = 0
+
+    def __iter__(self) -> Iterator[Span]:
+        for span in self._sent:
+            if span.usable:
+                yield span
+            else:
+                self.rejected += 1
 
 
 def decode(media_type: str, body: bytes) -> Batch:
-    """Decode a trace request."""
-    sent = otlp_protobuf.decode(body) if media_type == PROTOBUF else otlp_json.decode(body)
-    usable = tuple(span for span in sent if span.usable)
-    return Batch(usable, len(sent) - len(usable))
+    """Decode a trace request, as its spans are asked for."""
+    return Batch(otlp_protobuf.decode(body) if media_type == PROTOBUF else otlp_json.decode(body))
 
 
 def encode_response(media_type: str, rejected: int) -> bytes:

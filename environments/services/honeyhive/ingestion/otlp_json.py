@@ -132,10 +132,10 @@ _NAMES = {
 # ---- Reading it --------------------------------------------------------------------------------------
 
 
-def decode(body: bytes) -> list[Span]:
-    """Read every span of a request."""
+def decode(body: bytes) -> Iterator[Span]:
+    """Read the spans of a request."""
     try:
-        return list(_spans(_request(body)))
+        yield from _spans(_request(body))
     except (ValueError, OverflowError, RecursionError) as error:
         raise bad_request(f"the body is not an OTLP trace request in JSON: {error}") from None
 

@@ -11,7 +11,7 @@ from environments.services.honeyhive.ingestion.spans import MAX_NS, Span, SpanEv
 from environments.services.http.errors import bad_request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
     from opentelemetry.proto.trace.v1.trace_pb2 import Span as WireSpan
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from environments.services.http.json_types import Json, JsonObject
 
 
-def decode(body: bytes) -> list[Span]:
-    """Read every span of a request."""
+def decode(body: bytes) -> Iterator[Span]:
+    """Read the spans of a request."""
     from google.protobuf.message import DecodeError
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
@@ -28,13 +28,12 @@ def decode(body: bytes) -> list[Span]:
         request = ExportTraceServiceRequest.FromString(body)
     except DecodeError:
         raise bad_request("the body is not an OTLP trace request in protobuf") from None
-    return [
-        _span(span, scoped.scope.name, scoped.scope.version, resource)
-        for group in request.resource_spans
-        for resource in [unflattened(_attributes(group.resource.attributes))]
-        for scoped in group.scope_spans
-        for span in scoped.spans
-    ]
+    for group in request.resource_spans:
+        resource = unflattened(_attributes(group.resource.attributes))
+        for scoped in group.scope_spans:
+            scope_name, scope_version = scoped.scope.name, scoped.scope.version
+            for span in scoped.spans:
+                yield _span(span, scope_name, scope_version, resource)
 
 
 def encode_response(rejected: int, message: str) -> bytes:

@@ -120,7 +120,7 @@ TRACELOOP: dict[str, Any] = {
 def event_of(attributes: Mapping[str, Any], scope: str = "scope", *, events: object = ()) -> Event:
     """Map a span that came in protobuf's shapes: attributes may be lists."""
     body = running.otlp(running.span("name", "session", events=events))
-    [span] = otlp.decode(otlp.JSON, json.dumps(body).encode()).spans
+    [span] = otlp.decode(otlp.JSON, json.dumps(body).encode())
     return mapped(_with(span, attributes, scope)).event
 
 
@@ -276,7 +276,7 @@ def test_other_span_events_and_the_resource_are_in_the_metadata() -> None:
         running.span("name", events=[{"name": "retry", "timeUnixNano": "2000000", "attributes": []}]),
     )
     body["resourceSpans"][0]["resource"] = {"attributes": [running.attribute("service.name", "shop")]}
-    [span] = otlp.decode(otlp.JSON, json.dumps(body).encode()).spans
+    [span] = otlp.decode(otlp.JSON, json.dumps(body).encode())
     metadata = mapped(span).event.metadata
     assert metadata["resource"] == {"service": {"name": "shop"}}
     assert metadata["span_events"] == [{"name": "retry", "time": 2, "attributes": {}}]

@@ -34,7 +34,7 @@ def event_of(having: Mapping[str, Value] = _NONE, **wire: object) -> Event:
 
 def span_of(having: Mapping[str, Value] = _NONE, **wire: object) -> Span:
     body = running.otlp(running.span("name", "session", having, **wire))
-    [span] = otlp.decode(otlp.JSON, json.dumps(body).encode()).spans
+    [span] = otlp.decode(otlp.JSON, json.dumps(body).encode())
     return span
 
 
@@ -153,7 +153,7 @@ def test_the_event_id_follows_from_the_span_and_the_parent_id_from_its_parent() 
 
 def test_the_traceloop_spelling_of_the_session_counts_too() -> None:
     sent = running.otlp(running.span("x", having={"traceloop.association.properties.session_id": "other"}))
-    [span] = otlp.decode(otlp.JSON, json.dumps(sent).encode()).spans
+    [span] = otlp.decode(otlp.JSON, json.dumps(sent).encode())
     assert mapped(span).event.session_id == "other"
 
 
@@ -201,14 +201,14 @@ def test_any_attributes_map_to_an_event_that_can_be_stored(attributes: list[dict
 def test_any_span_decodes_or_is_a_bad_request(junk: dict[str, Any]) -> None:
     body = json.dumps(running.otlp({**running.span("x"), **junk})).encode()
     with running.perhaps_refused(400):
-        for span in otlp.decode(otlp.JSON, body).spans:
+        for span in otlp.decode(otlp.JSON, body):
             dump(mapped(span).event.document(Project("p"))).encode()
 
 
 @given(st.binary())
 def test_any_protobuf_decodes_or_is_a_bad_request(body: bytes) -> None:
     with running.perhaps_refused(400):
-        for span in otlp.decode(otlp.PROTOBUF, body).spans:
+        for span in otlp.decode(otlp.PROTOBUF, body):
             mapped(span)
 
 
