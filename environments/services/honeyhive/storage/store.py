@@ -7,6 +7,7 @@ it, beside the columns that are filtered and sorted by.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import operator
 from dataclasses import dataclass
@@ -91,10 +92,14 @@ class _Row(NamedTuple):
 
 _COLUMNS = _Row._fields
 _COLUMNS_OF_EVENT = operator.attrgetter(*_COLUMNS[1:-3])
-_INSERT = f"INSERT INTO events ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
+_PLACES = f"({', '.join('?' * len(_COLUMNS))})"
+_INSERT = f"INSERT INTO events ({', '.join(_COLUMNS)}) VALUES {_PLACES}"  # noqa: S608
 _KEEP = " ON CONFLICT (project_id, event_id) DO NOTHING"
 # Whoever stored it first decides which span it is.
 _REPLACED = [f"{column} = excluded.{column}" for column in _COLUMNS if column not in {"event_id", "span_id"}]
+# So many rows in one statement: with one row each, the interpreter would change threads after every row.
+_CHUNK = 50
+_INSERT_CHUNK = _INSERT + f", {_PLACES}" * (_CHUNK - 1)
 _REPLACE = f" ON CONFLICT (project_id, event_id) DO UPDATE SET {', '.join(_REPLACED)}"
 
 # A schema is read from so many events at most: it is a help in choosing filters, not a census.
@@ -265,7 +270,7 @@ class ProjectStore:
             for mapped in aliased:
                 self._learn(connection, mapped)
             aliases = self._aliases_among(connection, {row.parent_id for row in rows})
-            connection.executemany(_INSERT + _KEEP, self._reparented(rows, aliases) if aliases else rows)
+            _insert_new(connection, list(self._reparented(rows, aliases)) if aliases else rows)
             for mapped in aliased:
                 self._lay_over(connection, mapped)
 
@@ -437,6 +442,14 @@ class ProjectStore:
 
     def _replace(self, connection: sqlite3.Connection, event: Event) -> None:
         connection.execute(_INSERT + _REPLACE, self._row(event))
+
+
+def _insert_new(connection: sqlite3.Connection, rows: Sequence[_Row]) -> None:
+    """Store those of these events that are not stored yet."""
+    whole = len(rows) - len(rows) % _CHUNK
+    chunks = (tuple(itertools.chain.from_iterable(rows[start : start + _CHUNK])) for start in range(0, whole, _CHUNK))
+    connection.executemany(_INSERT_CHUNK + _KEEP, chunks)
+    connection.executemany(_INSERT + _KEEP, rows[whole:])
 
 
 def _rolled_up(body: str, rollup: Rollup | None) -> str:
