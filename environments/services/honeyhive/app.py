@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, QueryParams
 from starlette.routing import Route, Router
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _NO_LLM = Evaluators()
+# As many as anyio would have, through which the way costs a small request twice as much.
+_WORKERS = ThreadPoolExecutor(40, thread_name_prefix="request")
 
 
 def create_app(
@@ -115,7 +118,7 @@ class _Resource:
         query = QueryParams(scope["query_string"])
         params = scope.get("path_params", {})
         incoming = Incoming(headers, params, query, body, self.body_limit, self.clock())
-        return await run_in_threadpool(self._answerer(scope), incoming)
+        return await asyncio.get_running_loop().run_in_executor(_WORKERS, self._answerer(scope), incoming)
 
     def _answerer(self, scope: Scope) -> Answerer:
         if self.answerers is None:
