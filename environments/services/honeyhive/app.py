@@ -77,13 +77,18 @@ def router(
     by_path: dict[str, dict[str, Answerer]] = defaultdict(dict)
     for (method, path), answerer in answerers.items():
         by_path[path][method] = answerer
-    routes = [
-        Route(path, _Resource(by_path[path], clock, body_limit))
-        # A path is more specific the later its first parameter comes: `/v1/events/export` before `/v1/events/{id}`.
-        for path in sorted(by_path, key=lambda path: path.replace("{", "\x7f"))
-    ]
+    # A path is more specific the later its first parameter comes: `/v1/events/export` before `/v1/events/{id}`.
+    paths = sorted(by_path, key=lambda path: path.replace("{", "\x7f"))
+    resources = {path: _Resource(by_path[path], clock, body_limit) for path in paths}
     # The SDK does not follow redirects, so a path is right or wrong.
-    return Router(routes, redirect_slashes=False, default=_Resource(None, clock, body_limit))
+    routes = [Route(path, resource) for path, resource in resources.items()]
+    by_pattern = Router(routes, redirect_slashes=False, default=_Resource(None, clock, body_limit))
+
+    async def routed(scope: Scope, receive: Receive, send: Send) -> None:
+        # Most paths are literal: they need not be tried against one pattern after the other.
+        await resources.get(scope["path"], by_pattern)(scope, receive, send)
+
+    return routed
 
 
 if TYPE_CHECKING:

@@ -266,7 +266,7 @@ class ProjectStore:
             return
 
         def run(connection: sqlite3.Connection) -> None:
-            connection.executemany(_INSERT + _KEEP, sessions)
+            _insert_new(connection, sessions)
             for mapped in aliased:
                 self._learn(connection, mapped)
             aliases = self._aliases_among(connection, {row.parent_id for row in rows})
@@ -448,8 +448,10 @@ def _insert_new(connection: sqlite3.Connection, rows: Sequence[_Row]) -> None:
     """Store those of these events that are not stored yet."""
     whole = len(rows) - len(rows) % _CHUNK
     chunks = (tuple(itertools.chain.from_iterable(rows[start : start + _CHUNK])) for start in range(0, whole, _CHUNK))
-    connection.executemany(_INSERT_CHUNK + _KEEP, chunks)
-    connection.executemany(_INSERT + _KEEP, rows[whole:])
+    if whole:
+        connection.executemany(_INSERT_CHUNK + _KEEP, chunks)
+    if whole < len(rows):
+        connection.executemany(_INSERT + _KEEP, rows[whole:])
 
 
 def _rolled_up(body: str, rollup: Rollup | None) -> str:
