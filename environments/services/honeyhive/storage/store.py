@@ -60,7 +60,7 @@ CREATE INDEX IF NOT EXISTS events_by_session ON events (project_id, session_id, 
 -- The type has no index of its own, which each write would pay for: this one tells it without the event.
 CREATE INDEX IF NOT EXISTS events_by_time ON events (project_id, start_ns, event_type);
 CREATE INDEX IF NOT EXISTS events_by_name ON events (project_id, event_name, start_ns);
-CREATE INDEX IF NOT EXISTS events_by_run ON events (project_id, run_id) WHERE run_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS events_of_run ON events (project_id, run_id) WHERE run_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS events_with_error ON events (project_id, session_id) WHERE error IS NOT NULL;
 -- A span that chose its event id, and the id that its children know it by.
 CREATE TABLE IF NOT EXISTS aliases (
