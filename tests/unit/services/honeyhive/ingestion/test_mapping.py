@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -227,3 +228,21 @@ def test_deep_keys_and_values_stay_storable() -> None:
         value = {"arrayValue": {"values": [value]}}
     with pytest.raises(ApiError):
         span_of(attributes=[{"key": "k", "value": value}])
+
+
+def test_spans_of_one_trace_have_ids_that_begin_alike_and_are_uuids_of_their_own() -> None:
+    spans = [span_of(traceId="1" * 32, spanId=f"{number:016x}") for number in range(1, 50)]
+    ids = {mapped(span).event.event_id for span in spans}
+    assert len(ids) == len(spans)
+    assert len({event_id[:13] for event_id in ids}) == 1
+    assert {str(uuid.UUID(event_id)) for event_id in ids} == ids
+
+
+def test_names_in_either_spelling_and_names_that_nobody_knows_are_read() -> None:
+    sent = json.dumps(running.otlp(running.span("name", "session", {"a": 1})))
+    expected = list(otlp.decode(otlp.JSON, sent.encode()))
+    for written, other in (("resourceSpans", "resource_spans"), ("intValue", "int_value"), ("traceId", "trace_id")):
+        assert list(otlp.decode(otlp.JSON, sent.replace(written, other).encode())) == expected
+    newer = sent.replace('"spans":', '"unheardOf": [{"name": 5}], "spans":')
+    assert newer != sent
+    assert list(otlp.decode(otlp.JSON, newer.encode())) == expected
