@@ -22,6 +22,7 @@
 #   "markdown-it-py==4.3.0",
 #   "markupsafe==3.0.4",
 #   "mdurl==0.1.2",
+#   "msgspec==0.22.0",
 #   "nox[uv]==2026.10.20",
 #   "opentelemetry-proto==1.45.2",
 #   "packaging==26.3",

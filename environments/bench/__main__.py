@@ -140,7 +140,8 @@ def _compared(name: str, spans: int, pairs: Sequence[Sequence[Served]]) -> Figur
     echo, service = (statistics.median(pair[side].loaded.per_second for pair in pairs) * spans for side in (0, 1))
     cpu = [statistics.median(pair[side].cpu_per_request_us for pair in pairs) / spans for side in (1, 0)]
     busy = max(served.loaded.busy for pair in pairs for served in pair)
-    beside = f"{service:,.0f} of {echo:,.0f} spans/s; {cpu[0]:,.0f} of {cpu[1]:,.0f} µs CPU; load busy {busy:.0%}"
+    speed = f"{service:,.0f} of {echo:,.0f} spans/s"
+    beside = f"{speed}; CPU {cpu[1] / cpu[0]:.2f}: {cpu[0]:,.0f} for {cpu[1]:,.0f} µs; load busy {busy:.0%}"
     return Figure(name, ratio, "of echo", beside, f"≥ {THROUGHPUT_GOAL}", ratio >= THROUGHPUT_GOAL)
 
 

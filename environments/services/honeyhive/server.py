@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import sqlite3
 import sys
@@ -87,7 +88,15 @@ def serve(config: Config, ready: Callable[[Ready], None]) -> None:
         if config.control_token:
             control = router(Control(config.control_token, keys, store.visibility).routes())
             sites["control_url"] = (stack.enter_context(closing(bound(0))), control)
+        _spare_the_collector()
         serve_on(dict(sites.values()), lambda urls: ready(Ready(**dict(zip(sites, urls, strict=True)))))
+
+
+def _spare_the_collector() -> None:
+    """Keep the garbage collector from what stays anyway, and from looking after every few spans: little is cyclic."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 @contextmanager

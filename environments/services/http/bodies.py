@@ -11,6 +11,8 @@ import re
 import zlib
 from typing import TYPE_CHECKING, NoReturn, cast
 
+import msgspec
+
 from environments.services.http.errors import ApiError, bad_request
 from environments.services.http.json_types import MAX_DEPTH, Json, JsonObject
 
@@ -27,7 +29,6 @@ _GZIP = 16 + zlib.MAX_WBITS
 _WINDOWS = {"gzip": (_GZIP,), "x-gzip": (_GZIP,), "deflate": (zlib.MAX_WBITS, -zlib.MAX_WBITS)}
 
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
-_SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 async def read(receive: Receive, limit: int) -> bytes:
@@ -105,13 +106,22 @@ def require_media_type(headers: Mapping[str, str], *accepted: str) -> str:
 def parse(body: bytes, *, depth_checked_later: bool = False) -> Json:
     """Parse JSON strictly: UTF-8, no NaN or Infinity, bounded nesting, no halves of characters."""
     try:
-        value: Json = json.loads(body.decode(), parse_constant=_refuse_constant, parse_float=_finite)
+        value = _parsed(body)
         if not depth_checked_later and body.count(b"[") + body.count(b"{") > MAX_DEPTH:
             _check_depth(value)
-        # Half a surrogate pair is legal in JSON and in a Python string, and cannot be stored as UTF-8.
-        return without_surrogates(value) if _SURROGATE_ESCAPE.search(body) else value
     except (ValueError, RecursionError) as error:
         raise bad_request(f"the body is not valid JSON: {error}") from None
+    return value
+
+
+def _parsed(body: bytes) -> Json:
+    try:
+        return cast("Json", msgspec.json.decode(body))
+    except msgspec.DecodeError:
+        # Python's own parser says better what is wrong. And half a surrogate pair is legal in JSON and in a Python
+        # string, but cannot be stored as UTF-8.
+        value = json.loads(body.decode(), parse_constant=_refuse_constant, parse_float=_finite)
+        return without_surrogates(value)
 
 
 def parse_object(body: bytes) -> JsonObject:

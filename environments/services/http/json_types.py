@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias, TypeGuard
+
+import msgspec
 
 # Mappings and sequences, so that what was read is not changed by whoever it is passed to.
 Json: TypeAlias = "Mapping[str, Json] | Sequence[Json] | str | int | float | bool | None"
@@ -13,8 +14,7 @@ JsonObject: TypeAlias = Mapping[str, Json]
 # SQLite refuses documents nested deeper than 1000, Python's own parser somewhere near; stay far below both.
 MAX_DEPTH = 100
 
-
-_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_ENCODER = msgspec.json.Encoder()
 # What is summed up stays far inside of what 64 bits and a float can hold, however many there are.
 MAX_COUNTED = 1e12
 
@@ -26,4 +26,4 @@ def countable(value: Json) -> TypeGuard[int | float]:
 
 def dump(value: Json) -> str:
     """Write a value as compact JSON, in characters rather than escapes: SQLite compares keys as they are written."""
-    return _ENCODER.encode(value)
+    return _ENCODER.encode(value).decode()

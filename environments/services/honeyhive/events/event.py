@@ -7,6 +7,8 @@ Inferred rather than known: an update merges objects key by key, and a session s
 from __future__ import annotations
 
 import dataclasses
+import functools
+import operator
 import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
@@ -61,7 +63,7 @@ class Event:
 
     def document(self, project: Project) -> dict[str, Json]:
         """Write the event as clients get it."""
-        known: dict[str, Json] = {name: getattr(self, name) for name in _FIELDS}
+        known: dict[str, Json] = dict(zip(_FIELDS, _READ_FIELDS(self), strict=True))
         known["children_ids"] = list(self.children_ids)
         return {**self.extras, **known, **tenant(project)}
 
@@ -80,10 +82,12 @@ class Event:
 
 
 _FIELDS = tuple(f.name for f in dataclasses.fields(Event) if f.name not in {"start_ns", "extras"})
+_READ_FIELDS = operator.attrgetter(*_FIELDS)
 _TENANT = ("project", "project_id", "org_id", "workspace_id")
 
 
-def tenant(project: Project) -> dict[str, Json]:
+@functools.lru_cache(1_000)  # asked for each event
+def tenant(project: Project) -> JsonObject:
     """Return the keys that say whose a document is."""
     return dict(zip(_TENANT, (project.name, project.id, project.org_id, project.workspace_id), strict=True))
 

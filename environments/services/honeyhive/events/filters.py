@@ -66,12 +66,12 @@ def condition(filters: Json, date_range: Json) -> Condition:
 
 def of_run(run_id: str, name: str = "run") -> Condition:
     """Build the condition that an event belongs to an evaluation run: its metadata names the run."""
-    return Condition(f"json_extract(body, '$.metadata.run_id') = :{name}", {name: run_id})
+    return Condition(f"run_id = :{name}", {name: run_id})
 
 
 def of_any_run() -> Condition:
     """Build the condition that an event belongs to some run."""
-    return Condition("json_extract(body, '$.metadata.run_id') IS NOT NULL", {})
+    return Condition("run_id IS NOT NULL", {})
 
 
 def both(one: Condition, other: Condition) -> Condition:
@@ -81,8 +81,7 @@ def both(one: Condition, other: Condition) -> Condition:
 
 def of_run_or_sessions(run_id: str, session_ids: Sequence[str]) -> Condition:
     """Build the condition that an event belongs to a run, or to one of the sessions that the run names."""
-    in_run = "json_extract(body, '$.metadata.run_id') = :run"
-    return Condition(_found_by(in_run, _IN_SESSIONS), {"run": run_id, "sessions": dump(session_ids)})
+    return Condition(_found_by("run_id = :run", _IN_SESSIONS), {"run": run_id, "sessions": dump(session_ids)})
 
 
 def of_events(event_ids: Sequence[str]) -> Condition:

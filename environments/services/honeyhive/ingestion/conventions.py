@@ -8,6 +8,7 @@ rule reads is moved, not copied; `prompt_tokens` and `completion_tokens` are the
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -18,7 +19,7 @@ from environments.services.http.json_types import countable
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from environments.services.honeyhive.ingestion.otlp import SpanEvent
+    from environments.services.honeyhive.ingestion.spans import SpanEvent
     from environments.services.http.json_types import Json, JsonObject
 
 # ---- The rules ---------------------------------------------------------------------------------------
@@ -176,14 +177,11 @@ class Normalised:
         return name in self.names or (bool(self.prefixes) and name.startswith(self.prefixes))
 
 
-_NOTHING = Normalised({})
-
-
-def normalised(attributes: JsonObject, span_events: Sequence[SpanEvent], scope_name: str) -> Normalised:
-    """Normalise a span's attributes, if they follow any of the conventions."""
+def normalised(attributes: JsonObject, span_events: Sequence[SpanEvent], scope_name: str) -> Normalised | None:
+    """Normalise a span's attributes; None if they follow none of the conventions."""
+    if not any(map(_is_marked, attributes)) and not _has_messages(span_events):
+        return None
     told = {name: value for event in span_events if event.name in _ATTRIBUTE_EVENTS for name, value in _of(event)}
-    if not told and not any(name.startswith(_MARKS) for name in attributes) and not _has_messages(span_events):
-        return _NOTHING
     pile = _Pile({**told, **attributes})
     _values(pile)
     _finish(pile)
@@ -195,6 +193,11 @@ def normalised(attributes: JsonObject, span_events: Sequence[SpanEvent], scope_n
         metadata["instrumentor"] = instrumentor
     _sums(pile.attributes, metadata)
     return Normalised(cast("Mapping[str, JsonObject]", pile.buckets), frozenset(pile.names), tuple(pile.prefixes))
+
+
+@functools.lru_cache(10_000)  # clients use the same few names
+def _is_marked(name: str) -> bool:
+    return name.startswith(_MARKS)
 
 
 class _Pile:

@@ -10,15 +10,15 @@ span's events are kept in the metadata. What other conventions mean is in `conve
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import uuid
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple
 
 from environments.services.honeyhive.events.event import BUCKETS, EVENT_TYPES, NS_PER_MS, UNKNOWN, Event, session_of
 from environments.services.honeyhive.ingestion import conventions
 from environments.services.honeyhive.ingestion.nesting import read_back, unflattened
-from environments.services.honeyhive.ingestion.otlp import STATUS_ERROR, Span
+from environments.services.honeyhive.ingestion.spans import STATUS_ERROR, Span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,14 +96,12 @@ _CONSUMED = frozenset(
     }
 )
 
-_NOTHING: JsonObject = {}
 _NAMESPACE = uuid.UUID("0b6f1f1c-5f5b-5d1e-8f0a-9f4f0f8a7d10")
 
 # ---- The mapping -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Mapped:
+class Mapped(NamedTuple):
     """What one span comes to."""
 
     event: Event
@@ -116,19 +114,20 @@ class Mapped:
 
 def mapped(span: Span) -> Mapped:
     """Map a span."""
+    attributes = span.attributes
     derived_id = event_id_of(span.trace_id, span.span_id)
-    event_id = _first(span, _EVENT_ID) or derived_id
-    named_session = _first(span, _SESSION_ID)
+    event_id = _first(attributes, _EVENT_ID) or derived_id
+    named_session = _first(attributes, _SESSION_ID)
     # Without a session of its own a trace is a session: plain OpenTelemetry exporters know of none.
     session_id = named_session or str(uuid.UUID(hex=span.trace_id))
-    source = _first(span, _SOURCE) or UNKNOWN
+    source = _first(attributes, _SOURCE) or UNKNOWN
     start_time, end_time = span.start_ns // NS_PER_MS, span.end_ns // NS_PER_MS
     event = Event(
         event_id=event_id,
         session_id=session_id,
         parent_id=_parent_id(span, session_id),
-        event_type=event_type(span.attributes),
-        event_name=_first(span, _EVENT_NAME) or span.name or UNKNOWN,
+        event_type=event_type(attributes),
+        event_name=_first(attributes, _EVENT_NAME) or span.name or UNKNOWN,
         source=source,
         start_time=start_time,
         end_time=end_time,
@@ -137,17 +136,26 @@ def mapped(span: Span) -> Mapped:
         error=_error(span),
         **_buckets(span),  # type: ignore[arg-type]  # names of fields
     )
-    wants_session = named_session is None or span.attributes.get(_AUTO_CREATE) is True
+    wants_session = named_session is None or attributes.get(_AUTO_CREATE) is True
     session = None
     if wants_session:
-        session = session_of(session_id, _first(span, (_SESSION_NAME,)) or "", source, span.start_ns)
+        session = session_of(session_id, _first(attributes, (_SESSION_NAME,)) or "", source, span.start_ns)
     return Mapped(event, span.span_id, derived_id if event_id != derived_id else None, session)
 
 
 @functools.lru_cache(10_000)  # asked again for each child
 def event_id_of(trace_id: str, span_id: str) -> str:
-    """Return the event id of a span: always the same, so that a span that arrives twice is one event."""
-    return str(uuid.uuid5(_NAMESPACE, f"{trace_id}:{span_id}"))
+    """Return the event id of a span: always the same, so that a span that arrives twice is one event.
+
+    The ids of one trace begin alike, so that a batch is written to one place of the index rather than all over it.
+    """
+    rest = hashlib.sha256(f"{trace_id}:{span_id}".encode()).hexdigest()
+    return f"{_beginning(trace_id)}-8{rest[:3]}-a{rest[3:6]}-{rest[6:18]}"
+
+
+@functools.lru_cache(1_000)
+def _beginning(trace_id: str) -> str:
+    return str(uuid.uuid5(_NAMESPACE, trace_id))[:13]
 
 
 def event_type(attributes: JsonObject) -> str:
@@ -160,7 +168,7 @@ def event_type(attributes: JsonObject) -> str:
 
 
 def _parent_id(span: Span, session_id: str) -> str:
-    if explicit := _first(span, _PARENT_ID):
+    if explicit := _first(span.attributes, _PARENT_ID):
         return explicit
     return event_id_of(span.trace_id, span.parent_span_id) if span.parent_span_id else session_id
 
@@ -173,7 +181,7 @@ def _duration(span: Span) -> float:
 
 
 def _error(span: Span) -> str | None:
-    if explicit := _first(span, _ERROR):
+    if explicit := _first(span.attributes, _ERROR):
         return explicit
     if span.status_code != STATUS_ERROR:
         return None
@@ -181,8 +189,11 @@ def _error(span: Span) -> str | None:
     return span.status_message or next(filter(None, recorded), None) or "error"
 
 
-def _first(span: Span, names: tuple[str, ...]) -> str | None:
-    return next(filter(None, (_as_text(span.attributes.get(name)) for name in names)), None)
+def _first(attributes: JsonObject, names: tuple[str, ...]) -> str | None:
+    for name in names:
+        if name in attributes and (text := _as_text(attributes[name])):
+            return text
+    return None
 
 
 def _as_text(value: Json) -> str:
@@ -196,20 +207,22 @@ def _buckets(span: Span) -> dict[str, JsonObject]:
     normal = conventions.normalised(span.attributes, span.events, span.scope_name)
     flat: dict[str, dict[str, Json]] = {bucket: {} for bucket in BUCKETS}
     for name, value in span.attributes.items():
-        if name not in _CONSUMED and not normal.tells(name):
-            bucket, key = _placed(name)
-            flat[bucket][key] = value
-    for bucket in _JSON_TEXT_BUCKETS:
-        flat[bucket] = {key: read_back(value) for key, value in flat[bucket].items()}
-    # What a HoneyHive attribute says is laid over what other conventions come to.
-    nested = {bucket: {**normal.buckets.get(bucket, _NOTHING), **unflattened(flat[bucket])} for bucket in flat}
+        place = _place(name)
+        if place is not None and (normal is None or not normal.tells(name)):
+            bucket, key = place
+            flat[bucket][key] = read_back(value) if bucket in _JSON_TEXT_BUCKETS else value
+    nested: dict[str, JsonObject] = {bucket: unflattened(held) if held else held for bucket, held in flat.items()}
+    if normal is not None:  # what a HoneyHive attribute says is laid over what other conventions come to
+        nested |= {bucket: {**told, **nested[bucket]} for bucket, told in normal.buckets.items()}
     nested[_OTHERS] = {**nested[_OTHERS], **_lineage(span)}
-    return cast("dict[str, JsonObject]", nested)
+    return nested
 
 
 @functools.lru_cache(10_000)  # clients use the same few names
-def _placed(name: str) -> tuple[str, str]:
-    """Return the bucket an attribute belongs to, and its key there."""
+def _place(name: str) -> tuple[str, str] | None:
+    """Return the bucket an attribute belongs to, and its key there; None where a field of the event tells it."""
+    if name in _CONSUMED:
+        return None
     # `honeyhive.inputs.a` has its bucket before the second dot, `honeyhive_inputs.a` before the first.
     for parts in (1, 2):
         pieces = name.split(".", parts)
@@ -227,13 +240,13 @@ def _lineage(span: Span) -> JsonObject:
         "parent_span_id": span.parent_span_id,
         "scope": {"name": span.scope_name, "version": span.scope_version},
     }
+    if span.resource:
+        told["resource"] = span.resource
     happened: list[Json] = [
         {"name": event.name, "time": event.time_ns / NS_PER_MS, "attributes": event.attributes}
         for event in span.events
         if event.name not in conventions.CONSUMED_EVENTS
     ]
-    return {
-        **told,
-        **({"resource": span.resource} if span.resource else {}),
-        **({"span_events": happened} if happened else {}),
-    }
+    if happened:
+        told["span_events"] = happened
+    return told

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, cast
 
+import msgspec
+
 from environments.services.http.json_types import MAX_DEPTH, Json, JsonObject
 
 if TYPE_CHECKING:
@@ -15,8 +17,11 @@ _MAX_PARTS = 32
 
 def unflattened(flat: Mapping[str, Json]) -> JsonObject:
     """Nest by the dots in the keys; keys 0, 1, 2, … make a list. What lies below a scalar stays dotted."""
-    root: dict[str, Json] = {}
-    for key in sorted(flat):  # `a` before `a.b`, whatever order they came in
+    # Most keys have no dots, and most values no keys: they are in their place. They come first, `a` before `a.b`.
+    root = {key: value for key, value in flat.items() if "." not in key and not isinstance(value, dict)}
+    if len(root) == len(flat):
+        return root
+    for key in sorted(flat.keys() - root.keys()):
         _insert(root, key.split(".", _MAX_PARTS), flat[key])
     return {key: _with_lists(value) for key, value in root.items()}
 
@@ -28,9 +33,17 @@ def read_back(value: Json) -> Json:
     if value.count("[") + value.count("{") > MAX_DEPTH:
         return value  # perhaps too deep to store; as text it is stored as it came
     try:
-        return cast("Json", json.loads(value, parse_constant=_refused, parse_float=_finite_or_text))
+        return _parsed(value)
     except ValueError:
         return value
+
+
+def _parsed(text: str) -> Json:
+    try:
+        return cast("Json", msgspec.json.decode(text))
+    except msgspec.DecodeError:
+        # It refuses what Python's own parser takes: numbers that are too large, halves of characters.
+        return cast("Json", json.loads(text, parse_constant=_refused, parse_float=_finite_or_text))
 
 
 def as_object(value: Json) -> JsonObject:

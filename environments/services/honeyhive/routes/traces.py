@@ -18,7 +18,7 @@ def ingest(call: Call) -> Response:
     """Store the spans of one request, all or none, and answer in the encoding of the request."""
     media_type = bodies.require_media_type(call.incoming.headers, otlp.JSON, otlp.PROTOBUF)
     batch = otlp.decode(media_type, call.incoming.body())
-    call.store.ingest([mapped(span) for span in batch.spans])
+    call.store.ingest(map(mapped, batch))
     return Response(otlp.encode_response(media_type, batch.rejected), media_type=media_type)
 
 

@@ -206,7 +206,7 @@ class RunStore:
         """Return the names of the metrics on events of these runs."""
         query = """
             SELECT DISTINCT metric.key FROM events, json_each(events.body, '$.metrics') AS metric
-            WHERE project_id = ? AND json_extract(body, '$.metadata.run_id') IN (SELECT value FROM json_each(?))
+            WHERE project_id = ? AND run_id IN (SELECT value FROM json_each(?))
                 AND metric.type IN ('integer', 'real', 'true', 'false')
             ORDER BY metric.key
         """

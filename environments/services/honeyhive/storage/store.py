@@ -7,10 +7,11 @@ it, beside the columns that are filtered and sorted by.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import operator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from environments.services.honeyhive.events.event import BUCKETS, Event, laid_over
 from environments.services.honeyhive.events.rollups import SUMS, Rollup
@@ -51,15 +52,15 @@ CREATE TABLE IF NOT EXISTS events (
     duration REAL NOT NULL,
     start_ns INTEGER NOT NULL,
     span_id TEXT NOT NULL,
+    run_id TEXT,
     body TEXT NOT NULL,
     UNIQUE (project_id, event_id)
 ) STRICT;
 CREATE INDEX IF NOT EXISTS events_by_session ON events (project_id, session_id, start_ns);
-CREATE INDEX IF NOT EXISTS events_by_time ON events (project_id, start_ns);
-CREATE INDEX IF NOT EXISTS events_by_type ON events (project_id, event_type, start_ns);
+-- The type has no index of its own, which each write would pay for: this one tells it without the event.
+CREATE INDEX IF NOT EXISTS events_by_time ON events (project_id, start_ns, event_type);
 CREATE INDEX IF NOT EXISTS events_by_name ON events (project_id, event_name, start_ns);
-CREATE INDEX IF NOT EXISTS events_by_run ON events (project_id, json_extract(body, '$.metadata.run_id'))
-    WHERE json_extract(body, '$.metadata.run_id') IS NOT NULL;
+CREATE INDEX IF NOT EXISTS events_of_run ON events (project_id, run_id) WHERE run_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS events_with_error ON events (project_id, session_id) WHERE error IS NOT NULL;
 -- A span that chose its event id, and the id that its children know it by.
 CREATE TABLE IF NOT EXISTS aliases (
@@ -70,15 +71,35 @@ CREATE TABLE IF NOT EXISTS aliases (
 ) STRICT, WITHOUT ROWID;
 """
 
-_COLUMNS = (
-    *("project_id", "event_id", "session_id", "parent_id", "event_type", "event_name", "source", "error"),
-    *("start_time", "end_time", "duration", "start_ns", "span_id", "body"),
-)
-_COLUMNS_OF_EVENT = operator.attrgetter(*_COLUMNS[1:-2])
-_INSERT = f"INSERT INTO events ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
+
+class _Row(NamedTuple):
+    project_id: str
+    event_id: str
+    session_id: str
+    parent_id: str | None
+    event_type: str
+    event_name: str
+    source: str
+    error: str | None
+    start_time: float
+    end_time: float
+    duration: float
+    start_ns: int
+    span_id: str
+    run_id: str | None
+    body: str
+
+
+_COLUMNS = _Row._fields
+_COLUMNS_OF_EVENT = operator.attrgetter(*_COLUMNS[1:-3])
+_PLACES = f"({', '.join('?' * len(_COLUMNS))})"
+_INSERT = f"INSERT INTO events ({', '.join(_COLUMNS)}) VALUES {_PLACES}"  # noqa: S608
 _KEEP = " ON CONFLICT (project_id, event_id) DO NOTHING"
 # Whoever stored it first decides which span it is.
 _REPLACED = [f"{column} = excluded.{column}" for column in _COLUMNS if column not in {"event_id", "span_id"}]
+# So many rows in one statement: with one row each, the interpreter would change threads after every row.
+_CHUNK = 50
+_INSERT_CHUNK = _INSERT + f", {_PLACES}" * (_CHUNK - 1)
 _REPLACE = f" ON CONFLICT (project_id, event_id) DO UPDATE SET {', '.join(_REPLACED)}"
 
 # A schema is read from so many events at most: it is a help in choosing filters, not a census.
@@ -228,26 +249,33 @@ class ProjectStore:
 
         self._database.write(run)
 
-    def ingest(self, batch: Sequence[Mapped]) -> None:
+    def ingest(self, batch: Iterable[Mapped]) -> None:
         """Store what spans came to, all or none; a span that is known already changes nothing."""
-        if not batch:
+        rows: list[_Row] = []
+        sessions: list[_Row] = []
+        aliased: list[Mapped] = []
+        # Before it is our turn to write, because most of the work is here; and each span from its first byte to its
+        # row before the next is begun, while it is in the processor's cache.
+        for mapped in batch:
+            rows.append(self._row(mapped.event, mapped.span_id))
+            if mapped.session:
+                sessions.append(self._row(mapped.session))
+            if mapped.alias:
+                aliased.append(mapped)
+        if not rows:
             return
-        sessions = [self._row(mapped.session) for mapped in batch if mapped.session]
-        aliased = [mapped for mapped in batch if mapped.alias]
-        # Written before it is our turn to write: most of the work is here.
-        rows = [self._row(mapped.event, mapped.span_id) for mapped in batch]
 
         def run(connection: sqlite3.Connection) -> None:
-            connection.executemany(_INSERT + _KEEP, sessions)
+            _insert_new(connection, sessions)
             for mapped in aliased:
                 self._learn(connection, mapped)
-            aliases = self._aliases_among(connection, {mapped.event.parent_id for mapped in batch})
-            connection.executemany(_INSERT + _KEEP, self._reparented(rows, batch, aliases))
+            aliases = self._aliases_among(connection, {row.parent_id for row in rows})
+            _insert_new(connection, list(self._reparented(rows, aliases)) if aliases else rows)
             for mapped in aliased:
                 self._lay_over(connection, mapped)
 
         self._database.write(run)
-        self._tell([mapped.event.event_id for mapped in batch])
+        self._tell([row.event_id for row in rows])
 
     def delete_session(self, session_id: str) -> int:
         """Delete a session and all its events; return how many there were."""
@@ -363,9 +391,11 @@ class ProjectStore:
         name, source, events, errors, started = connection.execute(_SUMMARY, about).fetchone()
         return SessionSummary(session_id, start_ns, name, source, events - started, errors)
 
-    def _row(self, event: Event, span_id: str = "") -> tuple[object, ...]:
+    def _row(self, event: Event, span_id: str = "") -> _Row:
+        run_id = event.metadata.get("run_id")
+        known_run = run_id if isinstance(run_id, str) else None
         body = dump(event.document(self._project))
-        return (self._project.id, *_COLUMNS_OF_EVENT(event), span_id, body)
+        return _Row._make((self._project.id, *_COLUMNS_OF_EVENT(event), span_id, known_run, body))
 
     def _get(self, connection: sqlite3.Connection, event_id: str) -> Event | None:
         query = "SELECT body, start_ns FROM events WHERE project_id = ? AND event_id = ?"
@@ -392,14 +422,13 @@ class ProjectStore:
         query = "SELECT alias, event_id FROM aliases WHERE project_id = ? AND alias IN (SELECT value FROM json_each(?))"
         return dict(connection.execute(query, (self._project.id, dump(list(ids)))).fetchall())
 
-    def _reparented(
-        self, rows: Sequence[tuple[object, ...]], batch: Sequence[Mapped], aliases: Mapping[str, str]
-    ) -> Iterable[tuple[object, ...]]:
+    def _reparented(self, rows: Iterable[_Row], aliases: Mapping[str, str]) -> Iterable[_Row]:
         """Correct the rows whose parent goes by another id."""
-        for row, mapped in zip(rows, batch, strict=True):
-            parent_id = aliases.get(mapped.event.parent_id or "")
+        for row in rows:
+            parent_id = aliases.get(row.parent_id or "")
             if parent_id:
-                yield self._row(dataclasses.replace(mapped.event, parent_id=parent_id), mapped.span_id)
+                event = Event.from_document(json.loads(row.body), row.start_ns)
+                yield self._row(dataclasses.replace(event, parent_id=parent_id), row.span_id)
             else:
                 yield row
 
@@ -413,6 +442,16 @@ class ProjectStore:
 
     def _replace(self, connection: sqlite3.Connection, event: Event) -> None:
         connection.execute(_INSERT + _REPLACE, self._row(event))
+
+
+def _insert_new(connection: sqlite3.Connection, rows: Sequence[_Row]) -> None:
+    """Store those of these events that are not stored yet."""
+    whole = len(rows) - len(rows) % _CHUNK
+    chunks = (tuple(itertools.chain.from_iterable(rows[start : start + _CHUNK])) for start in range(0, whole, _CHUNK))
+    if whole:
+        connection.executemany(_INSERT_CHUNK + _KEEP, chunks)
+    if whole < len(rows):
+        connection.executemany(_INSERT + _KEEP, rows[whole:])
 
 
 def _rolled_up(body: str, rollup: Rollup | None) -> str:

@@ -5,9 +5,11 @@ import re
 import resource
 import signal
 import socket
+import sqlite3
 import subprocess
 import threading
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import httpx
@@ -152,6 +154,18 @@ def test_a_file_that_is_no_database_is_an_error(tmp_path: Path) -> None:
     done = run("--data-dir", str(tmp_path))
     assert done.returncode == 1
     assert "error: cannot open the database" in done.stderr
+
+
+def test_a_database_of_an_older_version_is_told_at_the_start(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "events.sqlite")) as older:
+        older.execute(
+            "CREATE TABLE events (project_id TEXT, session_id TEXT, start_ns INTEGER, event_type TEXT,"
+            " event_name TEXT, error TEXT)"
+        )
+    done = run("--data-dir", str(tmp_path))
+    assert done.returncode == 1
+    assert "no such column: run_id" in done.stderr
+    assert "or delete the database" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from environments.services.honeyhive.events.event import Event
+    from environments.services.honeyhive.ingestion.spans import Span
 
 # As openinference-instrumentation-openai 0.1.66 sent it for a chat completion with tools.
 OPENINFERENCE_OPENAI: dict[str, Any] = {
@@ -119,14 +120,12 @@ TRACELOOP: dict[str, Any] = {
 def event_of(attributes: Mapping[str, Any], scope: str = "scope", *, events: object = ()) -> Event:
     """Map a span that came in protobuf's shapes: attributes may be lists."""
     body = running.otlp(running.span("name", "session", events=events))
-    [span] = otlp.decode(otlp.JSON, json.dumps(body).encode()).spans
+    [span] = otlp.decode(otlp.JSON, json.dumps(body).encode())
     return mapped(_with(span, attributes, scope)).event
 
 
-def _with(span: otlp.Span, attributes: Mapping[str, Any], scope: str) -> otlp.Span:
-    import dataclasses
-
-    return dataclasses.replace(span, attributes={**span.attributes, **attributes}, scope_name=scope)
+def _with(span: Span, attributes: Mapping[str, Any], scope: str) -> Span:
+    return span._replace(attributes={**span.attributes, **attributes}, scope_name=scope)
 
 
 def test_an_openinference_call_of_openai_becomes_a_model_event() -> None:
@@ -277,7 +276,7 @@ def test_other_span_events_and_the_resource_are_in_the_metadata() -> None:
         running.span("name", events=[{"name": "retry", "timeUnixNano": "2000000", "attributes": []}]),
     )
     body["resourceSpans"][0]["resource"] = {"attributes": [running.attribute("service.name", "shop")]}
-    [span] = otlp.decode(otlp.JSON, json.dumps(body).encode()).spans
+    [span] = otlp.decode(otlp.JSON, json.dumps(body).encode())
     metadata = mapped(span).event.metadata
     assert metadata["resource"] == {"service": {"name": "shop"}}
     assert metadata["span_events"] == [{"name": "retry", "time": 2, "attributes": {}}]
@@ -331,4 +330,4 @@ def test_any_values_of_known_attributes_map_to_an_event_that_can_be_stored(attri
 @given(st.dictionaries(_NAMES, _JSON))
 def test_a_convention_takes_nothing_that_is_not_there(attributes: dict[str, Any]) -> None:
     normal = conventions.normalised(attributes, (), "scope")
-    assert set(normal.buckets) <= {"config", "inputs", "outputs", "metadata"}
+    assert normal is None or set(normal.buckets) <= {"config", "inputs", "outputs", "metadata"}

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from environments.services.honeyhive.events.event import Event
+    from environments.services.honeyhive.ingestion.spans import Span
     from tests.unit.services.honeyhive.running import Value
 
 _NONE: Mapping[str, Value] = {}
@@ -31,9 +33,9 @@ def event_of(having: Mapping[str, Value] = _NONE, **wire: object) -> Event:
     return mapped(span_of(having, **wire)).event
 
 
-def span_of(having: Mapping[str, Value] = _NONE, **wire: object) -> otlp.Span:
+def span_of(having: Mapping[str, Value] = _NONE, **wire: object) -> Span:
     body = running.otlp(running.span("name", "session", having, **wire))
-    [span] = otlp.decode(otlp.JSON, json.dumps(body).encode()).spans
+    [span] = otlp.decode(otlp.JSON, json.dumps(body).encode())
     return span
 
 
@@ -152,7 +154,7 @@ def test_the_event_id_follows_from_the_span_and_the_parent_id_from_its_parent() 
 
 def test_the_traceloop_spelling_of_the_session_counts_too() -> None:
     sent = running.otlp(running.span("x", having={"traceloop.association.properties.session_id": "other"}))
-    [span] = otlp.decode(otlp.JSON, json.dumps(sent).encode()).spans
+    [span] = otlp.decode(otlp.JSON, json.dumps(sent).encode())
     assert mapped(span).event.session_id == "other"
 
 
@@ -200,14 +202,14 @@ def test_any_attributes_map_to_an_event_that_can_be_stored(attributes: list[dict
 def test_any_span_decodes_or_is_a_bad_request(junk: dict[str, Any]) -> None:
     body = json.dumps(running.otlp({**running.span("x"), **junk})).encode()
     with running.perhaps_refused(400):
-        for span in otlp.decode(otlp.JSON, body).spans:
+        for span in otlp.decode(otlp.JSON, body):
             dump(mapped(span).event.document(Project("p"))).encode()
 
 
 @given(st.binary())
 def test_any_protobuf_decodes_or_is_a_bad_request(body: bytes) -> None:
     with running.perhaps_refused(400):
-        for span in otlp.decode(otlp.PROTOBUF, body).spans:
+        for span in otlp.decode(otlp.PROTOBUF, body):
             mapped(span)
 
 
@@ -226,3 +228,21 @@ def test_deep_keys_and_values_stay_storable() -> None:
         value = {"arrayValue": {"values": [value]}}
     with pytest.raises(ApiError):
         span_of(attributes=[{"key": "k", "value": value}])
+
+
+def test_spans_of_one_trace_have_ids_that_begin_alike_and_are_uuids_of_their_own() -> None:
+    spans = [span_of(traceId="1" * 32, spanId=f"{number:016x}") for number in range(1, 50)]
+    ids = {mapped(span).event.event_id for span in spans}
+    assert len(ids) == len(spans)
+    assert len({event_id[:13] for event_id in ids}) == 1
+    assert {str(uuid.UUID(event_id)) for event_id in ids} == ids
+
+
+def test_names_in_either_spelling_and_names_that_nobody_knows_are_read() -> None:
+    sent = json.dumps(running.otlp(running.span("name", "session", {"a": 1})))
+    expected = list(otlp.decode(otlp.JSON, sent.encode()))
+    for written, other in (("resourceSpans", "resource_spans"), ("intValue", "int_value"), ("traceId", "trace_id")):
+        assert list(otlp.decode(otlp.JSON, sent.replace(written, other).encode())) == expected
+    newer = sent.replace('"spans":', '"unheardOf": [{"name": 5}], "spans":')
+    assert newer != sent
+    assert list(otlp.decode(otlp.JSON, newer.encode())) == expected

@@ -85,6 +85,17 @@ def test_a_span_that_arrives_twice_is_one_event_and_keeps_its_updates(service: S
     assert event["feedback"] == {"rating": 1}
 
 
+@pytest.mark.parametrize("spans", [1, 49, 50, 51, 100, 101])
+def test_a_batch_of_any_size_is_stored_once_however_often_it_is_sent(service: Service, spans: int) -> None:
+    session_id = new_id()
+    sent = [span(f"span {number}", session_id) for number in range(spans)]
+    answered(service.send(*sent))
+    answered(service.send(*reversed(sent)))
+    exported = service.export(where("session_id", session_id))
+    assert exported["totalEvents"] == spans
+    assert {event["event_name"] for event in exported["events"]} == {each["name"] for each in sent}
+
+
 @pytest.mark.parametrize("parent_first", [True, False])
 def test_children_follow_a_span_that_chose_its_event_id(service: Service, parent_first: bool) -> None:  # noqa: FBT001
     session_id, chosen = new_id(), new_id()
