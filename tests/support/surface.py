@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from tests.support.cleanup import Cleanup
     from tests.support.server import Server
 
-    # The method under test, whichever twin it is: called, waited for, its result checked for its type.
-    Call = Callable[..., Any]
-
 # Where the classes live whose methods make requests; the client's other objects are settings.
 _REQUESTING = "honeyhive.api"
 
@@ -46,12 +43,16 @@ class World:
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of the table: the methods of a resource that do the same, what shows it, and the lines that have them."""
+    """A line of the table: the methods of a resource that do the same, and what shows that they do.
+
+    `since` is the first line that has them; `mistyped` are the releases that return something else than they declare.
+    """
 
     resource: str
     methods: str
-    scenario: Callable[[World, Call], None] = field(repr=False)
+    scenario: Callable[[World, Tried], None] = field(repr=False)
     since: str = "1.0"
+    mistyped: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -76,19 +77,32 @@ def _makes_requests(value: object) -> bool:
     return f"{type(value).__module__}.".startswith(f"{_REQUESTING}.")
 
 
-def calling(method: Callable[..., Any]) -> Call:
-    """Return what calls a method, waits for it where it is asynchronous, and checks that its result is as declared."""
-    declared = typing.get_type_hints(method)["return"]
+class NotAsDeclared(AssertionError):
+    """A method returned something else than its annotation says."""
 
-    def call(*arguments: object, **named: object) -> object:
-        result = method(*arguments, **named)
+
+@dataclass
+class Tried:
+    """A method under test. Call it like itself: an asynchronous one is waited for."""
+
+    method: Callable[..., Any]
+    _problems: list[str] = field(default_factory=list)
+
+    def __call__(self, *arguments: object, **named: object) -> Any:  # noqa: ANN401 - whatever the method returns
+        """Return what the method returns."""
+        result = self.method(*arguments, **named)
         if inspect.isawaitable(result):
             result = asyncio.run(_awaited(result))
+        declared = typing.get_type_hints(self.method)["return"]
         problem = _problem(result, declared)
-        assert not problem, f"{method.__qualname__} declares {declared} and returned {problem}"
+        if problem:
+            self._problems.append(f"{self.method.__qualname__} declares {declared} and returned {problem}")
         return result
 
-    return call
+    def check_types(self) -> None:
+        """Raise for a result that was not as declared: afterwards, so that its effect is looked at first."""
+        if self._problems:
+            raise NotAsDeclared("\n".join(self._problems))
 
 
 async def _awaited(result: Any) -> object:  # noqa: ANN401 - whatever a method of the SDK returns

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from tests.support.surface import Entry
 
 if TYPE_CHECKING:
-    from tests.support.surface import Call, World
+    from tests.support.surface import Tried, World
 
 
 # ---- Sessions and events -----------------------------------------------------------------------------
 
 
-def _starts_a_session(world: World, call: Call) -> None:
+def _starts_a_session(world: World, call: Tried) -> None:
     session_id = call({"session": {"session_name": world.name, "source": "test"}}).session_id
     world.delete_afterwards(f"/v1/sessions/{session_id}")
     assert world.server.session(session_id)["event_name"] == world.name
@@ -29,7 +29,7 @@ def _stored_event(world: World, **fields: object) -> dict[str, Any]:
     return world.server.event(session_id, "stored")
 
 
-def _creates_an_event(world: World, call: Call) -> None:
+def _creates_an_event(world: World, call: Tried) -> None:
     from honeyhive.models import PostEventRequest
 
     session_id = world.made_session()
@@ -38,7 +38,7 @@ def _creates_an_event(world: World, call: Call) -> None:
     assert (stored["event_id"], stored["outputs"]) == (event_id, {"answer": 42})
 
 
-def _creates_events(world: World, call: Call) -> None:
+def _creates_events(world: World, call: Tried) -> None:
     from honeyhive.models import PostEventBatchRequest
 
     session_id = world.made_session()
@@ -46,7 +46,7 @@ def _creates_events(world: World, call: Call) -> None:
     assert created.event_ids == [world.server.event(session_id, name)["event_id"] for name in ("one", "two")]
 
 
-def _updates_an_event(world: World, call: Call) -> None:
+def _updates_an_event(world: World, call: Tried) -> None:
     from honeyhive.models import UpdateEventRequest
 
     stored = _stored_event(world)
@@ -59,20 +59,20 @@ def _named(session_id: str) -> list[dict[str, str]]:
     return [{"field": name, "operator": "is", "value": value, "type": "string"} for name, value in wanted.items()]
 
 
-def _exports_events(world: World, call: Call) -> None:
+def _exports_events(world: World, call: Tried) -> None:
     stored = _stored_event(world)
     exported = call(filters=_named(stored["session_id"]), limit=10)
     assert [event.event_id for event in exported.events] == [stored["event_id"]]
     assert exported.total_events == 1
 
 
-def _lists_events(world: World, call: Call) -> None:
+def _lists_events(world: World, call: Tried) -> None:
     stored = _stored_event(world)
     listed = call({"filters": _named(stored["session_id"]), "limit": 10})
     assert [event.event_id for event in listed.events] == [stored["event_id"]]
 
 
-def _gets_a_sessions_events(world: World, call: Call) -> None:
+def _gets_a_sessions_events(world: World, call: Tried) -> None:
     stored = _stored_event(world)
     found = call(stored["session_id"])
     assert {event.event_id for event in found.events} == {stored["event_id"], stored["session_id"]}
@@ -103,7 +103,7 @@ def _datapoint(world: World, datapoint_id: str) -> dict[str, Any]:
     return dict(found)
 
 
-def _creates_a_dataset(world: World, call: Call) -> None:
+def _creates_a_dataset(world: World, call: Tried) -> None:
     from honeyhive.models import CreateDatasetRequest
 
     created = call(CreateDatasetRequest(name=world.name, description="new")).result.insertedId
@@ -112,18 +112,18 @@ def _creates_a_dataset(world: World, call: Call) -> None:
     assert (stored["name"], stored["description"]) == (world.name, "new")
 
 
-def _lists_datasets(world: World, call: Call) -> None:
+def _lists_datasets(world: World, call: Tried) -> None:
     dataset_id = _made_dataset(world)
     assert [each.id for each in call(dataset_id=dataset_id).datasets] == [dataset_id]
     assert [each.id for each in call(name=world.name).datasets] == [dataset_id]
 
 
-def _gets_a_dataset(world: World, call: Call) -> None:
+def _gets_a_dataset(world: World, call: Tried) -> None:
     dataset_id = _made_dataset(world)
     assert [(each.id, each.name) for each in call(dataset_id).datasets] == [(dataset_id, world.name)]
 
 
-def _updates_a_dataset(world: World, call: Call) -> None:
+def _updates_a_dataset(world: World, call: Tried) -> None:
     from honeyhive.models import UpdateDatasetRequest
 
     dataset_id = _made_dataset(world)
@@ -132,13 +132,13 @@ def _updates_a_dataset(world: World, call: Call) -> None:
     assert (stored["name"], stored["description"]) == (world.name, "changed")
 
 
-def _deletes_a_dataset(world: World, call: Call) -> None:
+def _deletes_a_dataset(world: World, call: Tried) -> None:
     dataset_id = world.server.post("/v1/datasets", {"name": world.name})["result"]["insertedId"]
     assert call(dataset_id).result.id == dataset_id
     assert world.server.get("/v1/datasets", dataset_id=dataset_id)["datasets"] == []
 
 
-def _adds_datapoints(world: World, call: Call) -> None:
+def _adds_datapoints(world: World, call: Tried) -> None:
     from honeyhive.models import AddDatapointsToDatasetRequest
 
     dataset_id = _made_dataset(world)
@@ -150,7 +150,7 @@ def _adds_datapoints(world: World, call: Call) -> None:
     assert _dataset(world, dataset_id)["datapoints"] == [added]
 
 
-def _removes_a_datapoint(world: World, call: Call) -> None:
+def _removes_a_datapoint(world: World, call: Tried) -> None:
     datapoint_id = _made_datapoint(world)
     dataset_id = _made_dataset(world, datapoints=[datapoint_id])
     assert call(dataset_id, datapoint_id).dereferenced is True
@@ -158,7 +158,7 @@ def _removes_a_datapoint(world: World, call: Call) -> None:
     assert _datapoint(world, datapoint_id)["id"] == datapoint_id
 
 
-def _creates_a_datapoint(world: World, call: Call) -> None:
+def _creates_a_datapoint(world: World, call: Tried) -> None:
     from honeyhive.models import CreateDatapointRequest
 
     dataset_id = _made_dataset(world)
@@ -168,19 +168,19 @@ def _creates_a_datapoint(world: World, call: Call) -> None:
     assert (stored["inputs"], stored["linked_datasets"]) == ({"a": 1}, [dataset_id])
 
 
-def _lists_datapoints(world: World, call: Call) -> None:
+def _lists_datapoints(world: World, call: Tried) -> None:
     datapoint_id = _made_datapoint(world)
     _made_dataset(world, datapoints=[datapoint_id])
     assert [each.id for each in call(datapoint_ids=[datapoint_id]).datapoints] == [datapoint_id]
     assert [each.id for each in call(dataset_name=world.name).datapoints] == [datapoint_id]
 
 
-def _gets_a_datapoint(world: World, call: Call) -> None:
+def _gets_a_datapoint(world: World, call: Tried) -> None:
     datapoint_id = _made_datapoint(world)
     assert [(each.id, each.inputs) for each in call(datapoint_id).datapoint] == [(datapoint_id, {"question": "why?"})]
 
 
-def _updates_a_datapoint(world: World, call: Call) -> None:
+def _updates_a_datapoint(world: World, call: Tried) -> None:
     from honeyhive.models import UpdateDatapointRequest
 
     datapoint_id = _made_datapoint(world)
@@ -188,7 +188,7 @@ def _updates_a_datapoint(world: World, call: Call) -> None:
     assert _datapoint(world, datapoint_id)["inputs"] == {"question": "how?"}
 
 
-def _deletes_a_datapoint(world: World, call: Call) -> None:
+def _deletes_a_datapoint(world: World, call: Tried) -> None:
     [datapoint_id] = world.server.post("/v1/datapoints", {"inputs": {}})["result"]["insertedIds"]
     assert call(datapoint_id).deleted is True
     assert world.server.status(f"/v1/datapoints/{datapoint_id}") == 404

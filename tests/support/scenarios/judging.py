@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tests.support.surface import Entry
 
 if TYPE_CHECKING:
-    from tests.support.surface import Call, World
+    from tests.support.surface import Tried, World
 
 _EVER = {"$gte": "2020-01-01T00:00:00Z", "$lte": "2100-01-01T00:00:00Z"}
 
@@ -37,7 +37,7 @@ def _run(world: World, run_id: str) -> dict[str, Any]:
     return dict(world.server.get(f"/v1/runs/{run_id}")["evaluation"])
 
 
-def _creates_a_run(world: World, call: Call) -> None:
+def _creates_a_run(world: World, call: Tried) -> None:
     from honeyhive.models import PostExperimentRunRequest
 
     run_id = call(PostExperimentRunRequest(name=world.name, configuration={"temperature": 0.5})).run_id
@@ -46,19 +46,19 @@ def _creates_a_run(world: World, call: Call) -> None:
     assert (stored["name"], stored["configuration"]) == (world.name, {"temperature": 0.5})
 
 
-def _gets_a_run(world: World, call: Call) -> None:
+def _gets_a_run(world: World, call: Tried) -> None:
     run_id = _made_run(world, status="running")
     found = call(run_id).evaluation
     assert (found.run_id, found.name, found.status) == (run_id, world.name, "running")
 
 
-def _lists_runs(world: World, call: Call) -> None:
+def _lists_runs(world: World, call: Tried) -> None:
     run_id = _made_run(world)
     assert [each.run_id for each in call(run_ids=[run_id]).evaluations] == [run_id]
     assert [each.run_id for each in call(name=world.name, limit=5).evaluations] == [run_id]
 
 
-def _updates_a_run(world: World, call: Call) -> None:
+def _updates_a_run(world: World, call: Tried) -> None:
     from honeyhive.models import PutExperimentRunRequest
 
     run_id = _made_run(world)
@@ -67,26 +67,26 @@ def _updates_a_run(world: World, call: Call) -> None:
     assert (stored["status"], stored["results"], stored["name"]) == ("completed", {"score": 1}, world.name)
 
 
-def _deletes_a_run(world: World, call: Call) -> None:
+def _deletes_a_run(world: World, call: Tried) -> None:
     run_id = world.server.post("/v1/runs", {"name": world.name})["run_id"]
     assert call(run_id).deleted is True
     assert world.server.status(f"/v1/runs/{run_id}") == 404
 
 
-def _gets_a_result(world: World, call: Call) -> None:
+def _gets_a_result(world: World, call: Tried) -> None:
     run_id = _scored_run(world, 0.5)
     result = call(run_id, "max")
     assert [each["aggregate"] for each in result["metrics"]["details"]] == [0.5]
     assert result["run_object"]["run_id"] == run_id
 
 
-def _compares_runs(world: World, call: Call) -> None:
+def _compares_runs(world: World, call: Tried) -> None:
     old, new = (_scored_run(world, score) for score in (0.25, 0.75))
     [metric] = call(new, old)["metrics"]
     assert (metric["improved"], metric["old_aggregate"], metric["new_aggregate"]) == (["one"], 0.25, 0.75)
 
 
-def _compares_the_events_of_runs(world: World, call: Call) -> None:
+def _compares_the_events_of_runs(world: World, call: Tried) -> None:
     old, new = (_scored_run(world, score) for score in (0.25, 0.75))
     compared = call(new, old, event_name="answer", limit=5)
     [pair] = compared["events"] if isinstance(compared, dict) else [each.model_dump() for each in compared.events]
@@ -94,7 +94,7 @@ def _compares_the_events_of_runs(world: World, call: Call) -> None:
     assert scores == [{"accuracy": 0.75}, {"accuracy": 0.25}]
 
 
-def _gets_a_schema(world: World, call: Call) -> None:
+def _gets_a_schema(world: World, call: Tried) -> None:
     run_id = _scored_run(world, 0.5)
     schema = call(evaluation_id=run_id, dateRange=_EVER)
     assert ("metrics.accuracy", "chain") in {(each.name, each.event_type) for each in schema.fields}
@@ -118,7 +118,7 @@ def _metric(world: World, metric_id: str) -> dict[str, Any]:
     return dict(found)
 
 
-def _creates_a_metric(world: World, call: Call) -> None:
+def _creates_a_metric(world: World, call: Tried) -> None:
     from honeyhive.models import CreateMetricRequest
 
     metric_id = call(CreateMetricRequest(**_human(world.name), threshold={"min": 0.5})).metric_id
@@ -127,17 +127,17 @@ def _creates_a_metric(world: World, call: Call) -> None:
     assert (stored["name"], stored["type"], stored["threshold"]) == (world.name, "HUMAN", {"min": 0.5})
 
 
-def _lists_metrics(world: World, call: Call) -> None:
+def _lists_metrics(world: World, call: Tried) -> None:
     metric_id = _made_metric(world)
     assert (metric_id, world.name) in {(each.id, each.name) for each in call(type="HUMAN")}
 
 
-def _gets_a_metric(world: World, call: Call) -> None:
+def _gets_a_metric(world: World, call: Tried) -> None:
     metric_id = _made_metric(world)
     assert [(each.id, each.name) for each in call(metric_id)] == [(metric_id, world.name)]
 
 
-def _updates_a_metric(world: World, call: Call) -> None:
+def _updates_a_metric(world: World, call: Tried) -> None:
     from honeyhive.models import UpdateMetricRequest
 
     metric_id = _made_metric(world)
@@ -146,7 +146,7 @@ def _updates_a_metric(world: World, call: Call) -> None:
     assert (stored["name"], stored["description"]) == (world.name, "changed")
 
 
-def _deletes_a_metric(world: World, call: Call) -> None:
+def _deletes_a_metric(world: World, call: Tried) -> None:
     metric_id = world.server.post("/v1/metrics", _human(world.name))["metric_id"]
     assert call(metric_id).deleted is True
     assert world.server.get("/v1/metrics", id=metric_id)["metrics"] == []
@@ -162,7 +162,7 @@ def _with_two_versions(world: World) -> tuple[str, str]:
     return metric_id, world.server.post(f"/v1/metrics/{metric_id}/versions", second)["data"]["name"]
 
 
-def _creates_a_version(world: World, call: Call) -> None:
+def _creates_a_version(world: World, call: Tried) -> None:
     from honeyhive.models import CreateMetricVersionRequest
 
     metric_id = _made_metric(world)
@@ -172,13 +172,13 @@ def _creates_a_version(world: World, call: Call) -> None:
     assert (stored["name"], stored["content"]["criteria"]) == (version.name, "Better?")
 
 
-def _lists_versions(world: World, call: Call) -> None:
+def _lists_versions(world: World, call: Tried) -> None:
     metric_id, second = _with_two_versions(world)
     listed = call(metric_id).data
     assert ([each.deployed for each in listed], listed[-1].name) == ([True, False], second)
 
 
-def _deploys_a_version(world: World, call: Call) -> None:
+def _deploys_a_version(world: World, call: Tried) -> None:
     metric_id, second = _with_two_versions(world)
     assert call(metric_id, second).data.deployed is True
     assert [each["deployed"] for each in _versions(world, metric_id)] == [False, True]
@@ -205,7 +205,7 @@ def _configurations(world: World) -> list[dict[str, Any]]:
     return list(world.server.get("/v1/configurations", name=world.name)["configurations"])
 
 
-def _creates_a_configuration(world: World, call: Call) -> None:
+def _creates_a_configuration(world: World, call: Tried) -> None:
     from honeyhive.models import CreateConfigurationRequest
 
     request = CreateConfigurationRequest(name=world.name, provider="openai", parameters=_PARAMETERS)
@@ -214,18 +214,18 @@ def _creates_a_configuration(world: World, call: Call) -> None:
     assert [(each["id"], each["parameters"]["model"]) for each in _configurations(world)] == [(created, "small")]
 
 
-def _lists_configurations(world: World, call: Call) -> None:
+def _lists_configurations(world: World, call: Tried) -> None:
     created = _made_configuration(world)
     assert (created, world.name) in {(each.id, each.name) for each in call()}
 
 
-def _gets_a_configuration(world: World, call: Call) -> None:
+def _gets_a_configuration(world: World, call: Tried) -> None:
     # Every release lists all of them, whatever the id.
     created = _made_configuration(world)
     assert (created, world.name) in {(each.id, each.name) for each in call(created)}
 
 
-def _updates_a_configuration(world: World, call: Call) -> None:
+def _updates_a_configuration(world: World, call: Tried) -> None:
     from honeyhive.models import UpdateConfigurationRequest
 
     created = _made_configuration(world)
@@ -233,7 +233,7 @@ def _updates_a_configuration(world: World, call: Call) -> None:
     assert [each["tags"] for each in _configurations(world)] == [["changed"]]
 
 
-def _deletes_a_configuration(world: World, call: Call) -> None:
+def _deletes_a_configuration(world: World, call: Tried) -> None:
     created = _new_configuration(world)
     assert call(created).deletedCount == 1
     assert _configurations(world) == []
@@ -253,7 +253,7 @@ def _chart(world: World, chart_id: str) -> dict[str, Any]:
     return dict(world.server.get(f"/v1/charts/{chart_id}")["data"])
 
 
-def _creates_a_chart(world: World, call: Call) -> None:
+def _creates_a_chart(world: World, call: Tried) -> None:
     from honeyhive.models import CreateChartRequest
 
     chart_id = call(CreateChartRequest(name=world.name, metric="cost", dateRange={"relative": "7d"})).data.id
@@ -262,17 +262,17 @@ def _creates_a_chart(world: World, call: Call) -> None:
     assert (stored["name"], stored["metric"], stored["dateRange"]) == (world.name, "cost", {"relative": "7d"})
 
 
-def _lists_charts(world: World, call: Call) -> None:
+def _lists_charts(world: World, call: Tried) -> None:
     chart_id = _made_chart(world)
     assert (chart_id, world.name) in {(each.id, each.name) for each in call().data}
 
 
-def _gets_a_chart(world: World, call: Call) -> None:
+def _gets_a_chart(world: World, call: Tried) -> None:
     chart_id = _made_chart(world)
     assert (call(chart_id).data.id, call(chart_id).data.name) == (chart_id, world.name)
 
 
-def _updates_a_chart(world: World, call: Call) -> None:
+def _updates_a_chart(world: World, call: Tried) -> None:
     from honeyhive.models import UpdateChartRequest
 
     chart_id = _made_chart(world)
@@ -281,7 +281,7 @@ def _updates_a_chart(world: World, call: Call) -> None:
     assert (stored["name"], stored["func"]) == (world.name, "sum")
 
 
-def _deletes_a_chart(world: World, call: Call) -> None:
+def _deletes_a_chart(world: World, call: Tried) -> None:
     chart_id = _new_chart(world)
     assert call(chart_id).success is True
     assert world.server.status(f"/v1/charts/{chart_id}") == 404
@@ -295,7 +295,7 @@ JUDGING = (
     Entry("experiments", "delete_run delete_run_async", _deletes_a_run),
     Entry("experiments", "get_result get_result_async get_run_result", _gets_a_result),
     Entry("experiments", "compare_runs compare_runs_async", _compares_runs),
-    Entry("experiments", "compare_run_events", _compares_the_events_of_runs),
+    Entry("experiments", "compare_run_events", _compares_the_events_of_runs, mistyped="<1.6"),
     Entry("experiments", "get_schema get_schema_async", _gets_a_schema),
     Entry("metrics", "create create_async create_metric", _creates_a_metric),
     Entry("metrics", "list list_async list_metrics", _lists_metrics),

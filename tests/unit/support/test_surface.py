@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.scenarios import TABLE
-from tests.support.surface import calling, public_methods
+from tests.support.surface import NotAsDeclared, Tried, public_methods
 
 
 class Datasets:
@@ -42,17 +42,21 @@ def test_the_methods_are_those_of_the_client_and_of_its_objects_that_make_reques
 
 
 def test_a_call_waits_for_an_async_method() -> None:
-    assert calling(Datasets().create_async)() == {"id": 2}
+    assert Tried(Datasets().create_async)() == {"id": 2}
 
 
 def test_a_result_of_one_of_several_declared_types_is_accepted() -> None:
-    assert calling(Settings().reload)() is None
+    tried = Tried(Settings().reload)
+    assert tried() is None
+    tried.check_types()
 
 
 @pytest.mark.parametrize(("method", "returned"), [(Client().ping, "int: 1"), (Datasets().names, "int: 1")])
 def test_a_result_that_is_not_as_declared_is_named(method: object, returned: str) -> None:
-    with pytest.raises(AssertionError, match=returned):
-        calling(method)()  # type: ignore[arg-type]  # a method
+    tried = Tried(method)  # type: ignore[arg-type]  # a method
+    tried()
+    with pytest.raises(NotAsDeclared, match=returned):
+        tried.check_types()
 
 
 def test_no_method_stands_in_the_table_twice() -> None:
