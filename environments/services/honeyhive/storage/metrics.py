@@ -22,7 +22,7 @@ from environments.services.http.json_types import Json, JsonObject, dump
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
     from environments.services.honeyhive.storage.database import Database
     from environments.services.honeyhive.storage.keys import Project
@@ -48,6 +48,7 @@ CREATE TABLE IF NOT EXISTS metric_versions (
 """
 
 PYTHON, LLM, HUMAN, COMPOSITE = TYPES = ("PYTHON", "LLM", "HUMAN", "COMPOSITE")
+RUN_BY_SERVER = (PYTHON, LLM, COMPOSITE)
 RETURN_TYPES = ("float", "boolean", "string", "categorical")
 _MAX_NAME = 200
 _THRESHOLD = ("min", "max", "pass_when", "passing_categories")
@@ -179,12 +180,6 @@ class MetricStore:
         with self._database.reading() as connection:
             rows = connection.execute(query, {"project": self._project.id, "kind": kind, "id": metric_id}).fetchall()
         return tuple(json.loads(body) for (body,) in rows)
-
-    def any_of(self, kinds: Collection[str]) -> bool:
-        """Return whether there is a metric of one of these types. Asked after every write, so it is cheap."""
-        query = "SELECT 1 FROM metrics WHERE project_id = ? AND type IN (SELECT value FROM json_each(?)) LIMIT 1"
-        with self._database.reading() as connection:
-            return connection.execute(query, (self._project.id, dump(sorted(kinds)))).fetchone() is not None
 
     def definitions(self) -> Mapping[str, Definition]:
         """Return what is known of each metric, by its name; of two of one name the newer."""
