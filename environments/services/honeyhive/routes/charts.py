@@ -20,11 +20,11 @@ from environments.services.honeyhive.api.schemas import (
     given,
     listing,
     nullable,
-    present,
     sent,
 )
 from environments.services.honeyhive.storage.keys import Kind
 from environments.services.http.errors import not_found
+from environments.services.http.json_types import present
 
 if TYPE_CHECKING:
     from environments.services.honeyhive.api.calls import Call, Routes

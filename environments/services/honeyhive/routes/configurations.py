@@ -21,9 +21,9 @@ from environments.services.honeyhive.api.schemas import (
     listing,
     nullable,
     one_of,
-    present,
     sent,
 )
+from environments.services.http.json_types import present
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

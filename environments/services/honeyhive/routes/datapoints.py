@@ -21,11 +21,11 @@ from environments.services.honeyhive.api.schemas import (
     given,
     listing,
     nullable,
-    present,
     sent,
 )
 from environments.services.honeyhive.events import filters
 from environments.services.http.errors import bad_request, not_found
+from environments.services.http.json_types import present
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -14,11 +14,11 @@ from environments.services.honeyhive.api.schemas import (
     given,
     listing,
     nullable,
-    present,
     sent,
 )
 from environments.services.honeyhive.routes import datapoints
 from environments.services.http.errors import bad_request, not_found
+from environments.services.http.json_types import present
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,10 +18,10 @@ from environments.services.honeyhive.api.schemas import (
     listing,
     nullable,
     one_of,
-    present,
     sent,
 )
 from environments.services.http.errors import bad_request
+from environments.services.http.json_types import present
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,6 +20,7 @@ from environments.services.honeyhive.api.schemas import (
     sent,
 )
 from environments.services.http.errors import ApiError
+from environments.services.http.json_types import present
 from tests.unit.services.honeyhive.running import perhaps_refused
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def test_what_is_missing_is_said_by_name() -> None:
 
 def test_null_is_as_good_as_nothing_where_a_key_is_optional() -> None:
     schemas.check(_SCHEMA, {**_RIGHT, "ids": None, "place": None})
-    assert schemas.present({"ids": None, "name": "n"}, ["ids", "name", "kind"]) == {"name": "n"}
+    assert present({"ids": None, "name": "n"}, ["ids", "name", "kind"]) == {"name": "n"}
 
 
 def test_unknown_keys_are_welcome_in_an_open_object() -> None:
