@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, cast
 
+from environments.services.honeyhive.events import fields
 from environments.services.honeyhive.events.event import NS_PER_MS
 from environments.services.http.errors import bad_request
 from environments.services.http.json_types import Json, JsonObject, dump
@@ -26,8 +27,6 @@ _MAX_PAGE = 10**9
 MAX_FILTERS = 100  # SQLite bounds how deep an expression may be
 FIELD = r'^[^".\x00]{1,256}(\.[^".\x00]{1,256}){0,31}$'
 
-_TEXT_COLUMNS = frozenset({"event_id", "session_id", "parent_id", "event_type", "event_name", "source", "error"})
-_NUMBER_COLUMNS = frozenset({"start_time", "end_time", "duration"})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -120,48 +119,6 @@ def projection(wanted: Json) -> Callable[[JsonObject], JsonObject] | None:
     return lambda document: _projected(document, paths)
 
 
-# ---- Fields ------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Field:
-    """The SQL that reads a field as each type; each is NULL where the event has no such value."""
-
-    string: str
-    number: str
-    boolean: str
-    datetime: str
-    parameters: Mapping[str, str]
-
-
-def _field(name: str, prefix: str) -> _Field:
-    if name in _TEXT_COLUMNS:
-        return _Field(name, "NULL", "NULL", _ISO_TO_MS.format(name), {})
-    if name in _NUMBER_COLUMNS:
-        return _Field(f"CAST({name} AS TEXT)", name, "NULL", name, {})
-    path, parameters = f":{prefix}p", {f"{prefix}p": _path(name.split("."))}
-    parts = name.split(".")
-    if len(parts) > 2:  # `metadata.a.b` may be nested, or one key with a dot in it
-        parameters[f"{prefix}q"] = _path([parts[0], ".".join(parts[1:])])
-        path = f"CASE WHEN json_type(body, :{prefix}p) IS NULL THEN :{prefix}q ELSE :{prefix}p END"
-    kind, value = f"json_type(body, {path})", f"json_extract(body, {path})"
-    when_number = f"CASE WHEN {kind} IN ('integer', 'real') THEN {value}"
-    return _Field(
-        string=f"CASE {kind} WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' ELSE CAST({value} AS TEXT) END",
-        number=f"{when_number} END",
-        boolean=f"CASE {kind} WHEN 'true' THEN 1 WHEN 'false' THEN 0 END",
-        datetime=f"{when_number} ELSE {_ISO_TO_MS.format(value)} END",
-        parameters=parameters,
-    )
-
-
-_ISO_TO_MS = "round((julianday({0}) - 2440587.5) * 86400000)"
-
-
-def _path(parts: list[str]) -> str:
-    return "$" + "".join(f'."{part}"' for part in parts)
-
-
 # ---- Values ------------------------------------------------------------------------------------------
 
 
@@ -235,7 +192,7 @@ def _of_filter(sent: Json, prefix: str) -> Condition:
         raise bad_request(f"a filter's operator must be one of: {', '.join(OPERATORS)}")
     if not isinstance(kind, str) or kind not in _VALUES:
         raise bad_request(f"a filter's type must be one of: {', '.join(_VALUES)}")
-    field = _field(name, prefix)
+    field = fields.of(name, prefix)
     reader = field.string if operator in _ABOUT_TEXT else cast("str", getattr(field, kind))
     sql = OPERATORS[operator].format(reader, f":{prefix}v")
     if operator in _WITHOUT_VALUE:

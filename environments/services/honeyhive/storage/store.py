@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from environments.services.honeyhive.events.event import BUCKETS, Event, laid_over
-from environments.services.honeyhive.events.rollups import SUMS, Rollup
+from environments.services.honeyhive.events.rollups import AGGREGATES, SUMS, Rollup
 from environments.services.honeyhive.storage import documents, keys, metrics, runs, waiting
 from environments.services.honeyhive.storage.database import Database
 from environments.services.honeyhive.storage.metrics import MetricStore
 from environments.services.honeyhive.storage.runs import RunStore
 from environments.services.honeyhive.storage.visibility import Visibility
 from environments.services.http.errors import not_found
-from environments.services.http.json_types import MAX_COUNTED, JsonObject, dump
+from environments.services.http.json_types import JsonObject, dump
 
 if TYPE_CHECKING:
     import sqlite3
@@ -87,15 +87,8 @@ _REPLACE = f" ON CONFLICT (project_id, event_id) DO UPDATE SET {', '.join(_REPLA
 # A schema is read from so many events at most: it is a help in choosing filters, not a census.
 _SCHEMA_EVENTS = 5_000
 
-_NUMBER = (
-    "CASE WHEN json_type(body, '$.metadata.{0}') IN ('integer', 'real')"
-    f" AND body ->> '$.metadata.{{0}}' BETWEEN {-MAX_COUNTED:f} AND {MAX_COUNTED:f}"
-    " THEN body ->> '$.metadata.{0}' END"
-)
 _ROLLUPS = f"""
-    SELECT session_id, count(*), sum(event_type = 'model'), max(coalesce(body -> '$.feedback', '{{}}') <> '{{}}'),
-        {", ".join(f"coalesce(sum({_NUMBER.format(name)}), 0)" for name in SUMS)}
-    FROM events
+    SELECT session_id, {", ".join(AGGREGATES.values())} FROM events
     WHERE project_id = ? AND session_id IN (SELECT value FROM json_each(?)) AND event_id <> session_id
     GROUP BY session_id
 """  # noqa: S608
