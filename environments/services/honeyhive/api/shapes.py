@@ -105,10 +105,8 @@ FILTER = sent(
     {"value": either(TEXT, NUMBER, BOOLEAN), "type": one_of(*filters.TYPES)},
 )
 FILTERS = listing(FILTER, at_most=filters.MAX_FILTERS)
-_MOMENT = either(TEXT, NUMBER)
-_ENDS = {end: nullable(_MOMENT) for ends in filters.RANGE_ENDS for end in ends}
-# One moment is a beginning; an object has at least one end.
-RANGE = either(TEXT, *(sent({end: _ENDS[end]}, {other: _ENDS[other] for other in _ENDS}) for end in _ENDS))
+# One moment is a beginning. An object has at least one end: that is for its reader to say.
+RANGE = either(TEXT, sent({}, {end: either(TEXT, NUMBER) for ends in filters.RANGE_ENDS for end in ends}))
 PAGE = {"limit": COUNT, "page": COUNT}
 
 # Objects in a query are text: JSON, or Python's repr, which is what the SDK sends.
