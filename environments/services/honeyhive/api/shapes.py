@@ -60,9 +60,7 @@ EVENT_TYPE = one_of(*sorted(EVENT_TYPES))
 NEW_EVENT = sent({"event_type": EVENT_TYPE, "inputs": FREE}, _without(_OPTIONAL, "inputs"))
 # The other keys of a model event are read for what they are worth.
 NEW_MODEL_EVENT = sent({}, {"event_type": EVENT_TYPE, "model": TEXT, "model_name": TEXT, **_OPTIONAL})
-NEW_SESSION = sent(
-    {}, {"session_name": TEXT, **{k: v for k, v in _OPTIONAL.items() if k not in {"event_id", "parent_id"}}}
-)
+NEW_SESSION = sent({}, {"session_name": TEXT, **_without(_OPTIONAL, "event_id", "parent_id")})
 CHANGES = {**dict.fromkeys(UPDATABLE_BUCKETS, FREE), **_ENDED}
 BATCH = {
     **dict.fromkeys(("is_single_session", "single_session"), BOOLEAN),
@@ -95,11 +93,7 @@ FIELDS = given(
 
 FILTER = sent(
     {
-        "field": {
-            "type": "string",
-            "pattern": filters.FIELD,
-            "description": "a name, or names joined by dots",
-        },
+        "field": {"type": "string", "pattern": filters.FIELD, "description": "a name, or names joined by dots"},
         "operator": one_of(*filters.OPERATORS),
     },
     {"value": either(TEXT, NUMBER, BOOLEAN), "type": one_of(*filters.TYPES)},
