@@ -7,5 +7,6 @@ from __future__ import annotations
 
 from tests.support.scenarios.data import DATA
 from tests.support.scenarios.judging import JUDGING
+from tests.support.scenarios.settings import SETTINGS
 
-TABLE = (*DATA, *JUDGING)
+TABLE = (*DATA, *JUDGING, *SETTINGS)
