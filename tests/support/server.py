@@ -55,6 +55,15 @@ class Server:
         answer: Event = self._http.get(path, params=query).raise_for_status().json()
         return answer
 
+    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Make something without the SDK, and return what the server answers."""
+        answer: dict[str, Any] = self._http.post(path, json=body).raise_for_status().json()
+        return answer
+
+    def status(self, path: str) -> int:
+        """Return the status that the server answers a path of its API with."""
+        return self._http.get(path).status_code
+
     # ---- As soon as it is there ----------------------------------------------------------------------
 
     def event(self, session_id: str | None, name: str) -> Event:
@@ -87,16 +96,20 @@ class Server:
 
     # ---- Clean-up ------------------------------------------------------------------------------------
 
+    def delete(self, path: str) -> None:
+        """Delete what a path of the API names."""
+        self._http.delete(path).raise_for_status()
+
     def delete_session(self, session_id: str) -> None:
         """Delete a session with all its events."""
-        self._http.delete(f"/v1/sessions/{session_id}").raise_for_status()
+        self.delete(f"/v1/sessions/{session_id}")
 
     def delete_run(self, run_id: str) -> None:
         """Delete an experiment run with the sessions that it names."""
         for session_id in self.get(f"/v1/runs/{run_id}")["evaluation"]["event_ids"]:
             self.delete_session(session_id)
-        self._http.delete(f"/v1/runs/{run_id}").raise_for_status()
+        self.delete(f"/v1/runs/{run_id}")
 
     def delete_metric(self, metric_id: str) -> None:
         """Delete a metric."""
-        self._http.delete("/v1/metrics", params={"metric_id": metric_id}).raise_for_status()
+        self.delete(f"/v1/metrics?metric_id={metric_id}")

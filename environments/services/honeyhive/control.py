@@ -15,11 +15,11 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from environments.services.honeyhive.api import schemas
 from environments.services.honeyhive.api.calls import Incoming, answer
-from environments.services.honeyhive.api.schemas import ID, one_of, sent
+from environments.services.honeyhive.api.schemas import ID, WHOLE, one_of, sent
 from environments.services.honeyhive.storage.keys import Kind
 from environments.services.honeyhive.storage.visibility import MAX_LAG_MS
 from environments.services.http.errors import ApiError, not_found
@@ -40,9 +40,9 @@ _MAX_EXPIRY_S = 10**9
 _NS_PER_S = 1_000_000_000
 
 _NEW_PROJECT = sent({}, {"name": ID}, closed=True)
-_NEW_KEY = sent({"project_id": ID, "kind": one_of(*Kind)}, {"expires_in_s": {"type": "integer"}}, closed=True)
+_NEW_KEY = sent({"project_id": ID, "kind": one_of(*Kind)}, {"expires_in_s": WHOLE}, closed=True)
 _REVOKED = sent({"key": ID}, {}, closed=True)
-_INGESTION = sent({"lag_ms": {"type": "integer"}}, {}, closed=True)
+_INGESTION = sent({"lag_ms": {"type": "integer", "minimum": 0, "maximum": MAX_LAG_MS}}, {}, closed=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +94,8 @@ class Control:
         project = self._project(str(wanted["project_id"])).project
         expires_in_s = wanted.get("expires_in_s")
         expires_ns = None
-        if isinstance(expires_in_s, int):
-            expires_ns = self.clock() + max(-_MAX_EXPIRY_S, min(expires_in_s, _MAX_EXPIRY_S)) * _NS_PER_S
+        if isinstance(expires_in_s, int | float):
+            expires_ns = self.clock() + int(max(-_MAX_EXPIRY_S, min(expires_in_s, _MAX_EXPIRY_S))) * _NS_PER_S
         minted = self.keys.mint(project, Kind(str(wanted["kind"])), expires_ns)
         return {"key": minted.value, "key_id": minted.key_id}
 
@@ -111,11 +111,8 @@ class Control:
     def _set_ingestion(self, incoming: Incoming) -> Json:
         wanted = incoming.object()
         schemas.check(_INGESTION, wanted)
-        lag_ms = wanted["lag_ms"]
-        if not isinstance(lag_ms, int) or not 0 <= lag_ms <= MAX_LAG_MS:
-            raise ApiError(400, f"lag_ms must be from 0 to {MAX_LAG_MS}")
-        self.visibility.lag_ms = lag_ms
-        return {"lag_ms": lag_ms}
+        self.visibility.lag_ms = int(cast("float", wanted["lag_ms"]))
+        return {"lag_ms": self.visibility.lag_ms}
 
     def _project(self, project_id: str) -> Registered:
         known = self.keys.known(project_id)

@@ -81,8 +81,9 @@ def serve(config: Config, ready: Callable[[Ready], None]) -> None:
             llm_url = llm_url or f"http://{HOST}:{beside.getsockname()[1]}/v1"
         store = stack.enter_context(closing(_opened(folder, config.lag_ms)))
         evaluators = Evaluators(llm_url)
-        stack.enter_context(closing(Scoring(store, evaluators)))
+        scoring = stack.enter_context(closing(Scoring(store, evaluators)))
         keys = _keys(store, config, folder)
+        scoring.resume(keys.projects())
         app = create_app(store, keys, body_limit=config.body_limit, evaluators=evaluators, with_page=config.with_page)
         sites["url"] = (listener, app)
         if config.control_token:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias, TypeGuard
 
 import msgspec
@@ -27,3 +27,8 @@ def countable(value: Json) -> TypeGuard[int | float]:
 def dump(value: Json) -> str:
     """Write a value as compact JSON, in characters rather than escapes: SQLite compares keys as they are written."""
     return _ENCODER.encode(value).decode()
+
+
+def present(value: JsonObject, names: Iterable[str]) -> dict[str, Json]:
+    """Return what stands under these names, without nulls."""
+    return {name: value[name] for name in names if value.get(name) is not None}

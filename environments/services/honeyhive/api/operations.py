@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from starlette.responses import Response
 
-from environments.services.honeyhive.api import schemas
+from environments.services.honeyhive.api import queries, schemas
 from environments.services.honeyhive.api.calls import JSON, Call
 from environments.services.honeyhive.storage.keys import PROJECT_ONLY, Kind
 from environments.services.http.errors import bad_request
 from environments.services.http.json_types import Json, JsonObject, dump
 
 if TYPE_CHECKING:
-    from environments.services.honeyhive.api.schemas import Schema
+    from collections.abc import Callable, Mapping
 
-# What answers an operation: the call, and its body (empty where the operation has none).
-Answerer: TypeAlias = Callable[[Call, JsonObject], Json]
+    from environments.services.honeyhive.api.schemas import Schema
 
 _NOTHING: JsonObject = {}
 _BOOLEANS = {"true": True, "false": False}
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An answer that is JSON already: documents that need not be read to be sent."""
+
+    text: str
+
+
+# What answers an operation: the call, and its body (empty where the operation has none).
+Answerer: TypeAlias = "Callable[[Call, JsonObject], Json | Written]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,33 +67,43 @@ class Operation:
         if self.takes is not None:
             body = call.object()
             schemas.check(self.takes, body)
-        return Response(dump(self.run(call, body)).encode(), self.status, media_type=JSON)
+        answer = self.run(call, body)
+        text = answer.text if isinstance(answer, Written) else dump(answer)
+        return Response(text.encode(), self.status, media_type=JSON)
 
 
 def texts(call: Call, name: str) -> list[str] | None:
     """Return the values of a list parameter, as the SDK sends it and plainly repeated; None for no such."""
-    query = call.incoming.query
-    found = [*query.getlist(f"{name}[]"), *query.getlist(name)]
-    return found if found or f"{name}[]" in query else None
+    return queries.listed(call.query, name) or None
 
 
 def boolean(call: Call, name: str) -> bool | None:
     """Return a parameter that is `true` or `false`; None where it is not there."""
-    sent = call.incoming.query.get(name)
+    sent = call.query.get(name)
     return None if sent is None else _BOOLEANS[sent.lower()]
+
+
+def whole(call: Call, name: str) -> int | None:
+    """Return a parameter that is a whole number; None where it is not there."""
+    sent = call.query.get(name)
+    return None if sent is None else int(sent)
 
 
 def _check_parameter(call: Call, name: str, parameter: Parameter) -> None:
     if parameter.schema.get("type") == "array":
         schemas.check(parameter.schema, texts(call, name) or [], f"the query parameter {name}")
         return
-    sent = call.incoming.query.get(name)
+    sent = call.query.get(name)
     if sent is None:
         if parameter.required:
             raise bad_request(f"the query parameter {name} is required")
         return
-    kind = parameter.schema.get("type")
-    if kind == "boolean" and sent.lower() not in _BOOLEANS:
-        raise bad_request(f"the query parameter {name} must be true or false")
-    if kind == "string":
-        schemas.check(parameter.schema, sent, f"the query parameter {name}")
+    schemas.check(parameter.schema, _read(sent, parameter.schema), f"the query parameter {name}")
+
+
+def _read(sent: str, schema: Schema) -> Json:
+    """Read a parameter as what it should be; what it is not stays text, for the check to refuse."""
+    kind = schema.get("type")
+    if kind == "boolean":
+        return _BOOLEANS.get(sent.lower(), sent)
+    return int(sent) if kind == "integer" and _WHOLE.fullmatch(sent) else sent

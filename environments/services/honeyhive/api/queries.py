@@ -41,25 +41,6 @@ def structured_list(query: QueryParams, name: str) -> Json:
     return read[0] if len(read) == 1 and isinstance(read[0], list) else read
 
 
-def whole(query: QueryParams, name: str) -> Json:
-    """Return a whole number, or None. Whether it is in range is its user's to say."""
-    sent = query.get(name)
-    if sent is None:
-        return None
-    try:
-        return int(sent)
-    except ValueError:
-        raise bad_request(f"{name} must be a whole number") from None
-
-
-def choice(query: QueryParams, name: str, allowed: tuple[str, ...], default: str) -> str:
-    """Return one of the values that are allowed."""
-    sent = query.get(name, default)
-    if sent not in allowed:
-        raise bad_request(f"{name} must be one of: {', '.join(allowed)}")
-    return sent
-
-
 def _read(text: str, name: str) -> Json:
     if text.lstrip()[:1] not in {"{", "["}:
         return text

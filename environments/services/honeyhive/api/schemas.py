@@ -5,6 +5,7 @@ A client may send `null` for what is optional: the SDK's own models do, and it m
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias, cast
 
@@ -22,16 +23,32 @@ TEXT: Schema = {"type": "string"}
 NAME: Schema = {"type": "string", "maxLength": 200}
 ID: Schema = {"type": "string", "minLength": 1}
 NUMBER: Schema = {"type": "number"}
+COUNT: Schema = {"type": "integer", "minimum": 1}
+WHOLE: Schema = {"type": "integer"}
 BOOLEAN: Schema = {"type": "boolean"}
 TRUE: Schema = {"type": "boolean", "enum": [True]}
 FREE: Schema = {"type": "object"}
 
-_NAMES = {"string": "text", "array": "a list", "object": "an object", "boolean": "true or false", "null": "null"}
+_NAMES = {
+    "integer": "a whole number",
+    "string": "text",
+    "array": "a list",
+    "object": "an object",
+    "boolean": "true or false",
+    "null": "null",
+}
 
 
-def listing(item: Schema, *, at_least: int = 0) -> Schema:
-    """Describe a list."""
-    return {"type": "array", "items": item, **({"minItems": at_least} if at_least else {})}
+def listing(item: Schema, *, at_least: int = 0, at_most: int = 0) -> Schema:
+    """Describe a list; without an end where `at_most` is 0."""
+    least = {"minItems": at_least} if at_least else {}
+    most = {"maxItems": at_most} if at_most else {}
+    return {"type": "array", "items": item, **least, **most}
+
+
+def mapping(item: Schema) -> Schema:
+    """Describe an object with any keys."""
+    return {"type": "object", "additionalProperties": item}
 
 
 def one_of(*words: str) -> Schema:
@@ -70,16 +87,16 @@ def given(**required: Schema) -> Schema:
     return {"type": "object", "properties": required, "required": list(required)}
 
 
+def partly(whole: Schema) -> Schema:
+    """Describe an object of which any key may be missing."""
+    return {name: value for name, value in whole.items() if name != "required"}
+
+
 def check(schema: Schema, value: Json, name: str = "the body") -> None:
     """Raise 400 if a value is not as described; the message names the place and says what is expected there."""
     problem = next(_problems(schema, value, name), None)
     if problem is not None:
         raise bad_request(problem)
-
-
-def present(sent_object: JsonObject, names: Sequence[str]) -> dict[str, Json]:
-    """Return what was sent under these names, without nulls."""
-    return {name: sent_object[name] for name in names if sent_object.get(name) is not None}
 
 
 # ---- What is wrong -----------------------------------------------------------------------------------
@@ -118,8 +135,22 @@ def _problems_of_size(schema: Schema, value: Json, name: str) -> Iterator[str]:
             yield f"{name} must not be empty"
         if len(value) > _number(schema, "maxLength", len(value)):
             yield f"{name} must not be longer than {schema['maxLength']} characters"
-    if isinstance(value, list) and len(value) < _number(schema, "minItems", 0):
-        yield f"{name} must have at least {schema['minItems']} item"
+        if "pattern" in schema and not re.search(str(schema["pattern"]), value):
+            yield f"{name} must be {schema['description']}"
+    elif isinstance(value, list):
+        if len(value) < _number(schema, "minItems", 0):
+            yield f"{name} must have at least {schema['minItems']} item"
+        if len(value) > _number(schema, "maxItems", len(value)):
+            yield f"{name} must have at most {schema['maxItems']} items"
+    elif isinstance(value, int | float):
+        low, high = schema.get("minimum", value), schema.get("maximum", value)
+        if not cast("float", low) <= value <= cast("float", high):
+            yield f"{name} must be {_range(schema)}"
+
+
+def _range(schema: Schema) -> str:
+    ends = (("from", schema.get("minimum")), ("to", schema.get("maximum")))
+    return " ".join(f"{word} {end}" for word, end in ends if end is not None)
 
 
 def _problems_of_object(schema: Schema, value: JsonObject, name: str) -> Iterator[str]:
@@ -149,7 +180,8 @@ def _number(schema: Schema, name: str, otherwise: int) -> int:
 _HAS_TYPE: Mapping[str, Callable[[Json], bool]] = {
     "string": lambda value: isinstance(value, str),
     "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
-    "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    # 1.0 is a whole number in JSON Schema, and to those who write JSON.
+    "integer": lambda value: isinstance(value, int | float) and not isinstance(value, bool) and value % 1 == 0,
     "boolean": lambda value: isinstance(value, bool),
     "array": lambda value: isinstance(value, list),
     "object": lambda value: isinstance(value, Mapping),

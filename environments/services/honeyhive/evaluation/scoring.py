@@ -1,6 +1,7 @@
 """Server-side metrics at work: which of them apply to what was just written, and their scores laid on those events.
 
-It happens behind the answer, so a score appears a moment later; what waits when the process ends is not scored.
+It happens behind the answer, so a score appears a moment later; what waits when the process ends, however it does, is
+scored at its next start.
 Inferred: a metric applies to the events that its filters match, in runs always, outside of runs where it is enabled in
 production, for its share of the events; it applies again when an event changes; one that needs ground truth waits for
 it, on the event or on its session; the score is `metrics.<name>`, its reason `metrics.<name>_explanation`. Why a metric
@@ -14,6 +15,7 @@ import logging
 import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 from environments.services.honeyhive.events import filters
@@ -23,55 +25,67 @@ from environments.services.honeyhive.storage import metrics
 from environments.services.http.json_types import Json, JsonObject, countable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from environments.services.honeyhive.evaluation.evaluators import Evaluators, Score
     from environments.services.honeyhive.storage.keys import Project
     from environments.services.honeyhive.storage.store import ProjectStore, Store
+    from environments.services.honeyhive.storage.waiting import Waiting
 
 _log = logging.getLogger(__name__)
 _AT_ONCE = 2
 _EXPLANATION = "_explanation"
-_RUN_BY_SERVER = frozenset({metrics.PYTHON, metrics.LLM, metrics.COMPOSITE})
+
+
+class _Closing(Exception):
+    """There is no time for the rest of what waits."""
 
 
 class Scoring:
-    """Scores what a store says was written. `close` it before the store."""
+    """Scores what a store says waits. `resume` it once the projects are known, and `close` it before the store."""
 
     def __init__(self, store: Store, evaluators: Evaluators) -> None:
         self._store = store
         self._evaluators = evaluators
         self._workers = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="scoring")
         self._closing = threading.Event()
-        store.tell(self._written)
+        store.tell(self._take)
+
+    def resume(self, projects: Iterable[Project]) -> None:
+        """Score what waited when the process ended that had the data before."""
+        known = {project.id: project for project in projects}
+        for waiting in self._store.waiting():
+            if waiting.project_id in known:
+                self._take(known[waiting.project_id], waiting)
 
     def close(self) -> None:
-        """Finish the metric that is running, and forget what waits."""
+        """Finish the metric that is running. What waits is stored, and waits on."""
         self._closing.set()
         self._workers.shutdown(cancel_futures=True)
 
-    def _written(self, project: Project, event_ids: Sequence[str]) -> None:
-        if self._closing.is_set() or not self._store.of(project).metrics.any_of(_RUN_BY_SERVER):
-            return
-        try:
-            self._workers.submit(self._score, project, tuple(event_ids))
-        except RuntimeError:  # it was closed just now
-            return
+    def _take(self, project: Project, waiting: Waiting) -> None:
+        with suppress(RuntimeError):  # it was closed just now
+            self._workers.submit(self._score, project, waiting)
 
-    def _score(self, project: Project, event_ids: Sequence[str]) -> None:
+    def _score(self, project: Project, waiting: Waiting) -> None:
         try:
-            store = self._store.of(project)
-            wanted = [each for each in store.metrics.listed() if each["type"] in _RUN_BY_SERVER]
-            # A composite is made of what the others gave.
-            for metric in sorted(wanted, key=lambda each: each["type"] == metrics.COMPOSITE):
-                self._apply(store, metric, event_ids)
-        except Exception:
+            self._apply_all(self._store.of(project), waiting.event_ids)
+            self._store.forget(waiting)
+        except _Closing:
+            return
+        except Exception:  # what cannot be scored now may be once the process, or the disk, is another
             _log.exception("scoring failed")
+
+    def _apply_all(self, store: ProjectStore, event_ids: Sequence[str]) -> None:
+        wanted = [each for each in store.metrics.listed() if each["type"] in metrics.RUN_BY_SERVER]
+        # A composite is made of what the others gave.
+        for metric in sorted(wanted, key=lambda each: each["type"] == metrics.COMPOSITE):
+            self._apply(store, metric, event_ids)
 
     def _apply(self, store: ProjectStore, metric: JsonObject, event_ids: Sequence[str]) -> None:
         for event in _matching(store, metric, event_ids):
             if self._closing.is_set():
-                return
+                raise _Closing
             event_id = str(event["event_id"])
             if not _is_due(metric, event):
                 continue

@@ -30,8 +30,8 @@ BUCKETS = ("config", "inputs", "outputs", "metadata", "metrics", "feedback", "us
 UPDATABLE_BUCKETS = tuple(bucket for bucket in BUCKETS if bucket != "inputs")
 
 NS_PER_MS = 1_000_000
-_MAX_MS = (2**63 - 1) // NS_PER_MS
-_MAX_ID = 256
+MAX_ID = 256
+MAX_MS = (2**63 - 1) // NS_PER_MS
 _NOTHING: JsonObject = {}
 
 
@@ -153,14 +153,6 @@ def laid_over(event: Event, other: Event) -> Event:
     return dataclasses.replace(merged, error=other.error or event.error)
 
 
-def event_id_of(sent: JsonObject) -> str:
-    """Return the id of the event that an update is about."""
-    event_id = _identifier(sent, "event_id")
-    if event_id is None:
-        raise bad_request("event_id is required")
-    return event_id
-
-
 def unwrapped(sent: JsonObject, name: str) -> JsonObject:
     """Return the object under `name`: an object as the SDK sends it, or JSON text as the public API documents it."""
     value = sent.get(name)
@@ -227,8 +219,8 @@ def _text(sent: JsonObject, name: str) -> str:
 
 def _identifier(sent: JsonObject, name: str) -> str | None:
     value = _text(sent, name)
-    if len(value) > _MAX_ID:
-        raise bad_request(f"{name} is longer than {_MAX_ID} characters")
+    if len(value) > MAX_ID:
+        raise bad_request(f"{name} is longer than {MAX_ID} characters")
     return value or None
 
 
@@ -238,7 +230,7 @@ def _milliseconds(sent: JsonObject, name: str) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise bad_request(f"{name} must be a number, in milliseconds")
-    if not 0 <= value <= _MAX_MS:
+    if not 0 <= value <= MAX_MS:
         raise bad_request(f"{name} is out of range")
     return value
 

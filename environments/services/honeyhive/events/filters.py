@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, cast
 
+from environments.services.honeyhive.events import fields
 from environments.services.honeyhive.events.event import NS_PER_MS
 from environments.services.http.errors import bad_request
 from environments.services.http.json_types import Json, JsonObject, dump
@@ -23,11 +24,9 @@ if TYPE_CHECKING:
 DEFAULT_LIMIT = 1000
 MAX_LIMIT = 7500
 _MAX_PAGE = 10**9
-_MAX_FILTERS = 100  # SQLite bounds how deep an expression may be
-_FIELD = re.compile(r'[^".\x00]{1,256}(\.[^".\x00]{1,256}){0,31}')
+MAX_FILTERS = 100  # SQLite bounds how deep an expression may be
+FIELD = r'^[^".\x00]{1,256}(\.[^".\x00]{1,256}){0,31}$'
 
-_TEXT_COLUMNS = frozenset({"event_id", "session_id", "parent_id", "event_type", "event_name", "source", "error"})
-_NUMBER_COLUMNS = frozenset({"start_time", "end_time", "duration"})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -56,8 +55,8 @@ def condition(filters: Json, date_range: Json) -> Condition:
     """Build the condition that an event must meet to match all filters and the date range."""
     if filters is None:
         filters = []
-    if not isinstance(filters, list) or len(filters) > _MAX_FILTERS:
-        raise bad_request(f"filters must be a list of at most {_MAX_FILTERS} filters")
+    if not isinstance(filters, list) or len(filters) > MAX_FILTERS:
+        raise bad_request(f"filters must be a list of at most {MAX_FILTERS} filters")
     pieces = [_of_filter(each, f"f{index}") for index, each in enumerate(filters)]
     pieces += _of_date_range(date_range)
     parameters = {name: value for piece in pieces for name, value in piece.parameters.items()}
@@ -119,48 +118,6 @@ def projection(wanted: Json) -> Callable[[JsonObject], JsonObject] | None:
     return lambda document: _projected(document, paths)
 
 
-# ---- Fields ------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Field:
-    """The SQL that reads a field as each type; each is NULL where the event has no such value."""
-
-    string: str
-    number: str
-    boolean: str
-    datetime: str
-    parameters: Mapping[str, str]
-
-
-def _field(name: str, prefix: str) -> _Field:
-    if name in _TEXT_COLUMNS:
-        return _Field(name, "NULL", "NULL", _ISO_TO_MS.format(name), {})
-    if name in _NUMBER_COLUMNS:
-        return _Field(f"CAST({name} AS TEXT)", name, "NULL", name, {})
-    path, parameters = f":{prefix}p", {f"{prefix}p": _path(name.split("."))}
-    parts = name.split(".")
-    if len(parts) > 2:  # `metadata.a.b` may be nested, or one key with a dot in it
-        parameters[f"{prefix}q"] = _path([parts[0], ".".join(parts[1:])])
-        path = f"CASE WHEN json_type(body, :{prefix}p) IS NULL THEN :{prefix}q ELSE :{prefix}p END"
-    kind, value = f"json_type(body, {path})", f"json_extract(body, {path})"
-    when_number = f"CASE WHEN {kind} IN ('integer', 'real') THEN {value}"
-    return _Field(
-        string=f"CASE {kind} WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' ELSE CAST({value} AS TEXT) END",
-        number=f"{when_number} END",
-        boolean=f"CASE {kind} WHEN 'true' THEN 1 WHEN 'false' THEN 0 END",
-        datetime=f"{when_number} ELSE {_ISO_TO_MS.format(value)} END",
-        parameters=parameters,
-    )
-
-
-_ISO_TO_MS = "round((julianday({0}) - 2440587.5) * 86400000)"
-
-
-def _path(parts: list[str]) -> str:
-    return "$" + "".join(f'."{part}"' for part in parts)
-
-
 # ---- Values ------------------------------------------------------------------------------------------
 
 
@@ -204,8 +161,10 @@ _VALUES: Mapping[str, Callable[[Json], str | float]] = {
     "datetime": milliseconds,
 }
 
+TYPES = tuple(_VALUES)
+
 # {0} is the field, {1} the value.
-_OPERATORS = {
+OPERATORS = {
     "is": "{0} IS {1}",
     "is not": "{0} IS NOT {1}",
     "contains": "instr({0}, {1}) > 0",
@@ -226,15 +185,15 @@ def _of_filter(sent: Json, prefix: str) -> Condition:
     if not isinstance(sent, dict):
         raise bad_request("each filter must be an object with field, operator, value and type")
     name, operator, kind = sent.get("field"), sent.get("operator"), sent.get("type") or _type_of(sent.get("value"))
-    if not isinstance(name, str) or not _FIELD.fullmatch(name):
+    if not isinstance(name, str) or not re.fullmatch(FIELD, name):
         raise bad_request("a filter's field must be a name, or names joined by dots")
-    if not isinstance(operator, str) or operator not in _OPERATORS:
-        raise bad_request(f"a filter's operator must be one of: {', '.join(_OPERATORS)}")
+    if not isinstance(operator, str) or operator not in OPERATORS:
+        raise bad_request(f"a filter's operator must be one of: {', '.join(OPERATORS)}")
     if not isinstance(kind, str) or kind not in _VALUES:
         raise bad_request(f"a filter's type must be one of: {', '.join(_VALUES)}")
-    field = _field(name, prefix)
+    field = fields.of(name, prefix)
     reader = field.string if operator in _ABOUT_TEXT else cast("str", getattr(field, kind))
-    sql = _OPERATORS[operator].format(reader, f":{prefix}v")
+    sql = OPERATORS[operator].format(reader, f":{prefix}v")
     if operator in _WITHOUT_VALUE:
         return Condition(sql, field.parameters)
     return Condition(sql, {**field.parameters, f"{prefix}v": _value(sent.get("value"), operator, kind, name)})
@@ -261,12 +220,12 @@ def _of_date_range(sent: Json) -> list[Condition]:
         return []
     if isinstance(sent, str):
         sent = {"$gte": sent}
-    if not isinstance(sent, dict) or not any(name in sent for names in _RANGE_ENDS for name in names):
+    if not isinstance(sent, dict) or not any(name in sent for names in RANGE_ENDS for name in names):
         raise bad_request("dateRange must be an object with $gte and $lte")
     try:
         return [
             Condition(sql, {f"range{index}": _nanoseconds(milliseconds(end) + beyond)})
-            for index, (names, (sql, beyond)) in enumerate(_RANGE_ENDS.items())
+            for index, (names, (sql, beyond)) in enumerate(RANGE_ENDS.items())
             for end in [next((sent[name] for name in names if sent.get(name) is not None), None)]
             if end is not None
         ]
@@ -276,7 +235,7 @@ def _of_date_range(sent: Json) -> list[Condition]:
 
 # The end of a range includes the whole of its millisecond.
 # Export names them one way, search the other.
-_RANGE_ENDS = {
+RANGE_ENDS = {
     ("$gte", "start_time"): ("start_ns >= :range0", 0),
     ("$lte", "end_time"): ("start_ns < :range1", 1),
 }

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from environments.services.http.json_types import countable
+from environments.services.http.json_types import MAX_COUNTED, countable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -18,6 +18,20 @@ if TYPE_CHECKING:
     from environments.services.http.json_types import Json, JsonObject
 
 SUMS = ("cost", "total_tokens", "prompt_tokens", "completion_tokens")
+
+_NUMBER = (
+    "CASE WHEN json_type(body, '$.metadata.{0}') IN ('integer', 'real')"
+    f" AND body ->> '$.metadata.{{0}}' BETWEEN {-MAX_COUNTED:f} AND {MAX_COUNTED:f}"
+    " THEN body ->> '$.metadata.{0}' END"
+)
+HAS_FEEDBACK = "coalesce(body -> '$.feedback', '{}') <> '{}'"
+# What each sum is in SQL, over the rows of a session's events.
+AGGREGATES = {
+    "num_events": "count(*)",
+    "num_model_events": "coalesce(sum(event_type = 'model'), 0)",
+    "has_feedback": f"coalesce(max({HAS_FEEDBACK}), 0)",
+    **{name: f"coalesce(sum({_NUMBER.format(name)}), 0)" for name in SUMS},
+}
 
 
 @dataclass(frozen=True, slots=True)

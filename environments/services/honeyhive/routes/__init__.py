@@ -20,7 +20,7 @@ from environments.services.honeyhive.routes import (
     sessions,
     traces,
 )
-from environments.services.honeyhive.storage.keys import PROJECT_ONLY, Kind
+from environments.services.honeyhive.storage.keys import PROJECT_ONLY, SENDING, Kind
 
 if TYPE_CHECKING:
     from environments.services.honeyhive.api.calls import Handler
@@ -32,28 +32,9 @@ _BUILT = (
 
 ROUTES = {route: handler for module in (not_built, *_BUILT) for route, handler in module.ROUTES.items()}
 
-# What an ingestion key may do: the first five are what the SDK sends with one; the others create the same things.
-_INGEST = frozenset(
-    {
-        ("POST", "/session/start"),
-        ("POST", "/events"),
-        ("PUT", "/events"),
-        ("POST", "/events/batch"),
-        ("POST", "/opentelemetry/v1/traces"),
-        ("POST", "/events/model"),
-        ("POST", "/events/model/batch"),
-        ("POST", "/session/{session_id}/traces"),
-        ("POST", "/v1/events"),
-        ("POST", "/v1/events/batch"),
-        ("PUT", "/v1/events/{event_id}"),
-        ("POST", "/v1/sessions"),
-        ("POST", "/v1/sessions/{session_id}/events/batch"),
-    }
-)
-
 
 def accepted_keys(route: tuple[str, str], handler: Handler) -> frozenset[Kind]:
     """Return the kinds of keys that open a route."""
-    if route in _INGEST:
-        return frozenset({Kind.PROJECT, Kind.INGESTION})
-    return handler.keys if isinstance(handler, Operation) else PROJECT_ONLY
+    if isinstance(handler, Operation):
+        return handler.keys
+    return SENDING if route in traces.ROUTES else PROJECT_ONLY

@@ -20,11 +20,11 @@ from environments.services.honeyhive.api.schemas import (
     given,
     listing,
     nullable,
-    present,
     sent,
 )
 from environments.services.honeyhive.storage.keys import Kind
 from environments.services.http.errors import not_found
+from environments.services.http.json_types import present
 
 if TYPE_CHECKING:
     from environments.services.honeyhive.api.calls import Call, Routes
@@ -40,34 +40,31 @@ def create(call: Call, body: JsonObject) -> Json:
     """Create a chart."""
     _check_project(call)
     new = {**_NEW, **present(body, _FIELDS)}
-    return _answer(call.documents.write(lambda documents: documents.add(KIND, new, call.now_ns)))
+    return _answer(call.documents.add(KIND, new, call.now_ns))
 
 
 def find(call: Call, _body: JsonObject) -> Json:
     """List charts, the oldest first."""
     _check_project(call)
-    with call.documents.reading() as documents:
-        return {"success": True, "data": [_written(each) for each in documents.all(KIND)]}
+    return {"success": True, "data": [each.told for each in call.documents.all(KIND)]}
 
 
 def get(call: Call, _body: JsonObject) -> Json:
     """Return one chart."""
     _check_project(call)
-    with call.documents.reading() as documents:
-        return _answer(documents.get(KIND, call.params["chart_id"]))
+    return _answer(call.documents.get(KIND, call.params["chart_id"]))
 
 
 def update(call: Call, body: JsonObject) -> Json:
     """Change a chart: a field that is sent replaces the one it has."""
     _check_project(call)
-    changes, chart_id = present(body, _FIELDS), call.params["chart_id"]
-    return _answer(call.documents.write(lambda documents: documents.change(KIND, chart_id, changes, call.now_ns)))
+    return _answer(call.documents.change(KIND, call.params["chart_id"], present(body, _FIELDS), call.now_ns))
 
 
 def delete(call: Call, _body: JsonObject) -> Json:
     """Delete a chart."""
     _check_project(call)
-    call.documents.write(lambda documents: documents.delete(KIND, call.params["chart_id"]))
+    call.documents.delete(KIND, call.params["chart_id"])
     return {"success": True, "message": f"chart {call.params['chart_id']} is deleted"}
 
 
@@ -79,11 +76,7 @@ def _check_project(call: Call) -> None:
 
 
 def _answer(chart: Document) -> Json:
-    return {"success": True, "data": _written(chart)}
-
-
-def _written(chart: Document) -> dict[str, Json]:
-    return {**chart.body, "id": chart.id, "created_at": chart.created_at, "updated_at": chart.updated_at}
+    return {"success": True, "data": chart.told}
 
 
 _MOMENT = either(TEXT, NUMBER)

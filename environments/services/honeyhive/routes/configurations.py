@@ -21,9 +21,9 @@ from environments.services.honeyhive.api.schemas import (
     listing,
     nullable,
     one_of,
-    present,
     sent,
 )
+from environments.services.http.json_types import present
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,48 +40,32 @@ _NEW: JsonObject = {"type": "LLM", "env": [], "tags": [], "user_properties": Non
 def create(call: Call, body: JsonObject) -> Json:
     """Create a configuration."""
     new = {**_NEW, **present(body, _FIELDS)}
-    created = call.documents.write(lambda documents: documents.add(KIND, new, call.now_ns))
-    return {"acknowledged": True, "insertedId": created.id}
+    return {"acknowledged": True, "insertedId": call.documents.add(KIND, new, call.now_ns).id}
 
 
 def find(call: Call, _body: JsonObject) -> Json:
     """List configurations, the oldest first, by name, environment and tag."""
-    query = call.incoming.query
-    with call.documents.reading() as documents:
-        found = documents.all(KIND, name=query.get("name"))
-    return {
-        "configurations": [
-            _written(each)
-            for each in found
-            if _has(each, "env", query.get("env")) and _has(each, "tags", query.get("tags"))
-        ]
-    }
+    env, tags = call.query.get("env"), call.query.get("tags")
+    found = call.documents.all(KIND, name=call.query.get("name"))
+    return {"configurations": [each.told for each in found if _has(each, "env", env) and _has(each, "tags", tags)]}
 
 
 def update(call: Call, body: JsonObject) -> Json:
     """Change a configuration: a field that is sent replaces the one it has."""
-    changes = present(body, _FIELDS)
-    call.documents.write(
-        lambda documents: documents.change(KIND, call.params["configuration_id"], changes, call.now_ns)
-    )
+    call.documents.change(KIND, call.params["configuration_id"], present(body, _FIELDS), call.now_ns)
     counts: JsonObject = {"modifiedCount": 1, "upsertedId": None, "upsertedCount": 0, "matchedCount": 1}
     return {"acknowledged": True, **counts}
 
 
 def delete(call: Call, _body: JsonObject) -> Json:
     """Delete a configuration."""
-    call.documents.write(lambda documents: documents.delete(KIND, call.params["configuration_id"]))
+    call.documents.delete(KIND, call.params["configuration_id"])
     return {"acknowledged": True, "deletedCount": 1}
 
 
 def _has(configuration: Document, field: str, wanted: str | None) -> bool:
     words = cast("Sequence[str]", configuration.body[field])
     return wanted is None or any(word in words for word in wanted.split(","))
-
-
-def _written(configuration: Document) -> dict[str, Json]:
-    times = {"created_at": configuration.created_at, "updated_at": configuration.updated_at}
-    return {**configuration.body, "id": configuration.id, **times}
 
 
 _FUNCTION = sent({"id": ID, "name": ID}, {"description": TEXT, "parameters": FREE})

@@ -21,11 +21,11 @@ from environments.services.honeyhive.api.schemas import (
     given,
     listing,
     nullable,
-    present,
     sent,
 )
 from environments.services.honeyhive.events import filters
 from environments.services.http.errors import bad_request, not_found
+from environments.services.http.json_types import present
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -105,7 +105,7 @@ def update(call: Call, body: JsonObject) -> Json:
 
 def delete(call: Call, _body: JsonObject) -> Json:
     """Delete a datapoint, out of every dataset too."""
-    call.documents.write(lambda documents: documents.delete(KIND, call.params["datapoint_id"]))
+    call.documents.delete(KIND, call.params["datapoint_id"])
     return {"deleted": True}
 
 
@@ -132,17 +132,13 @@ def _messages(value: Json, name: str) -> Sequence[Json]:
 
 
 def _put(documents: Documents, datapoint_id: str, dataset_ids: Sequence[str]) -> None:
-    known = {each.id for each in documents.among(_DATASET, dataset_ids)}
+    documents.check_known(_DATASET, dataset_ids, "linked_datasets")
     for dataset_id in dataset_ids:
-        if dataset_id not in known:
-            raise bad_request(f"linked_datasets names {dataset_id!r}, which is no dataset of this project")
         documents.link(dataset_id, datapoint_id)
 
 
 def _written(documents: Documents, datapoint: Document) -> dict[str, Json]:
-    updated_at = datapoint.updated_at or datapoint.created_at
-    times = {"created_at": datapoint.created_at, "updated_at": updated_at}
-    return {**datapoint.body, "id": datapoint.id, "linked_datasets": documents.linking(datapoint.id), **times}
+    return {**datapoint.told_as_changed, "linked_datasets": documents.linking(datapoint.id)}
 
 
 # ---- From events -------------------------------------------------------------------------------------

@@ -14,11 +14,11 @@ from environments.services.honeyhive.api.schemas import (
     given,
     listing,
     nullable,
-    present,
     sent,
 )
 from environments.services.honeyhive.routes import datapoints
-from environments.services.http.errors import bad_request, not_found
+from environments.services.http.errors import not_found
+from environments.services.http.json_types import present
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,22 +113,18 @@ def _updated(call: Call, dataset_id: str, body: JsonObject) -> Json:
 
 
 def _deleted(call: Call, dataset_id: str) -> Json:
-    call.documents.write(lambda documents: documents.delete(KIND, dataset_id))
+    call.documents.delete(KIND, dataset_id)
     return {"result": {"id": dataset_id}}
 
 
 def _put(documents: Documents, dataset_id: str, datapoint_ids: Sequence[str]) -> None:
-    known = {each.id for each in documents.among(datapoints.KIND, datapoint_ids)}
+    documents.check_known(datapoints.KIND, datapoint_ids, "datapoints")
     for datapoint_id in datapoint_ids:
-        if datapoint_id not in known:
-            raise bad_request(f"datapoints names {datapoint_id!r}, which is no datapoint of this project")
         documents.link(dataset_id, datapoint_id)
 
 
 def _written(documents: Documents, dataset: Document) -> dict[str, Json]:
-    updated_at = dataset.updated_at or dataset.created_at
-    times = {"created_at": dataset.created_at, "updated_at": updated_at}
-    return {**dataset.body, "id": dataset.id, "datapoints": documents.linked_to(dataset.id), **times}
+    return {**dataset.told_as_changed, "datapoints": documents.linked_to(dataset.id)}
 
 
 _DATASET = given(

@@ -8,69 +8,81 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from environments.services.honeyhive.api import queries
-from environments.services.honeyhive.api.calls import Call, Routes, answer, raw_answer
+from environments.services.honeyhive.api.operations import Operation, Parameter, Written, whole
+from environments.services.honeyhive.api.schemas import BOOLEAN, ID, TEXT, WHOLE, given, listing, sent
+from environments.services.honeyhive.api.shapes import (
+    BATCH,
+    CHANGES,
+    EVENT,
+    EVENT_ID,
+    FIELDS,
+    FILTERS,
+    FILTERS_PARAMETER,
+    NEW_EVENT,
+    NEW_MODEL_EVENT,
+    PAGE,
+    PAGE_PARAMETERS,
+    PROJECTED,
+    RANGE,
+    RANGE_PARAMETER,
+    as_text_too,
+)
 from environments.services.honeyhive.events import filters, trees
 from environments.services.honeyhive.events.event import (
     created,
-    event_id_of,
     objects,
     session_started,
     unwrapped,
     updated,
 )
 from environments.services.honeyhive.ingestion.model_events import as_event
+from environments.services.honeyhive.storage.keys import SENDING
 from environments.services.honeyhive.storage.store import Found, rows_in_json
-from environments.services.http.errors import bad_request, not_found
+from environments.services.http.errors import not_found
 from environments.services.http.json_types import Json, JsonObject, dump
 
 if TYPE_CHECKING:
-    from starlette.responses import Response
-
+    from environments.services.honeyhive.api.calls import Call, Routes
     from environments.services.honeyhive.events.event import Event
     from environments.services.honeyhive.events.filters import Condition
 
 
-def create(call: Call) -> Response:
+def create(call: Call, body: JsonObject) -> Json:
     """Create one event."""
-    event = created(unwrapped(call.object(), "event"), call.now_ns)
-    call.store.put([event])
-    return answer({"success": True, "event_id": event.event_id})
+    return _created(call, unwrapped(body, "event"))
 
 
-def create_bare(call: Call) -> Response:
+def create_bare(call: Call, body: JsonObject) -> Json:
     """Create one event, which is the body itself."""
-    event = created(call.object(), call.now_ns)
-    call.store.put([event])
-    return answer({"success": True, "event_id": event.event_id})
+    return _created(call, body)
 
 
-def create_model(call: Call) -> Response:
+def create_model(call: Call, body: JsonObject) -> Json:
     """Create one model event."""
-    event = created(as_event(unwrapped(call.object(), "model_event")), call.now_ns)
+    return _created(call, as_event(unwrapped(body, "model_event")))
+
+
+def _created(call: Call, sent: JsonObject) -> Json:
+    event = created(sent, call.now_ns)
     call.store.put([event])
-    return answer({"success": True, "event_id": event.event_id})
+    return {"success": True, "event_id": event.event_id}
 
 
-def create_batch(call: Call) -> Response:
+def create_batch(call: Call, body: JsonObject) -> Json:
     """Create several events, all or none."""
-    return _create_all(call, call.object(), "events")
-
-
-def create_model_batch(call: Call) -> Response:
-    """Create several model events, all or none."""
-    sent = call.object()
-    rewritten = [as_event(each) for each in objects(sent, "model_events")]
-    return _create_all(call, {**sent, "events": rewritten}, "events")
-
-
-def _create_all(call: Call, sent: JsonObject, name: str) -> Response:
-    session_id = _shared_session_id(sent)
+    session_id = _shared_session_id(body)
     new = [
-        created({**each, "session_id": session_id} if session_id else each, call.now_ns) for each in objects(sent, name)
+        created({**each, "session_id": session_id} if session_id else each, call.now_ns)
+        for each in objects(body, "events")
     ]
-    call.store.put([*_session_of_batch(sent, session_id, call.now_ns), *new])
+    call.store.put([*_session_of_batch(body, session_id, call.now_ns), *new])
     result: JsonObject = {"success": True, "event_ids": [event.event_id for event in new]}
-    return answer({**result, "session_id": session_id} if session_id else result)
+    return {**result, "session_id": session_id} if session_id else result
+
+
+def create_model_batch(call: Call, body: JsonObject) -> Json:
+    """Create several model events, all or none."""
+    return create_batch(call, {**body, "events": [as_event(each) for each in objects(body, "model_events")]})
 
 
 def _shared_session_id(sent: JsonObject) -> str | None:
@@ -78,10 +90,7 @@ def _shared_session_id(sent: JsonObject) -> str | None:
     if not (sent.get("is_single_session") or sent.get("single_session")):
         return None
     named = (each.get("session_id") for each in objects(sent, "events"))
-    found = next((name for name in named if name), None) or str(uuid.uuid4())
-    if not isinstance(found, str):
-        raise bad_request("session_id must be text")
-    return found
+    return str(next((name for name in named if name), None) or uuid.uuid4())
 
 
 def _session_of_batch(sent: JsonObject, session_id: str | None, now_ns: int) -> list[Event]:
@@ -91,23 +100,22 @@ def _session_of_batch(sent: JsonObject, session_id: str | None, now_ns: int) -> 
     return [session_started({**unwrapped(sent, name), "session_id": session_id}, now_ns)]
 
 
-def update(call: Call) -> Response:
+def update(call: Call, body: JsonObject) -> Json:
     """Lay new values over an event."""
-    sent = call.object()
-    return _updated(call, event_id_of(sent), sent)
+    return _updated(call, str(body["event_id"]), body)
 
 
-def update_by_path(call: Call) -> Response:
+def update_by_path(call: Call, body: JsonObject) -> Json:
     """Lay new values over the event that the path names."""
-    return _updated(call, call.params["event_id"], call.object())
+    return _updated(call, call.params["event_id"], body)
 
 
-def _updated(call: Call, event_id: str, sent: JsonObject) -> Response:
+def _updated(call: Call, event_id: str, sent: JsonObject) -> Json:
     call.store.change(event_id, lambda event: updated(event, sent))
-    return answer({"success": True, "event_id": event_id})
+    return {"success": True, "event_id": event_id}
 
 
-def get(call: Call) -> Response:
+def get(call: Call, _body: JsonObject) -> Written:
     """Return one event, as the SDK reads it; for a session also its tree, as the public API documents this route."""
     event_id = call.params["event_id"]
     document = call.store.document(event_id)
@@ -115,42 +123,43 @@ def get(call: Call) -> Response:
     if document is None and tree is None:
         raise not_found(f"event {event_id!r}")
     if tree is None:
-        return raw_answer(f'{{"event":{document}}}')
-    return raw_answer(f'{tree[:-1]},"event":{document or tree}}}')
+        return Written(f'{{"event":{document}}}')
+    return Written(f'{tree[:-1]},"event":{document or tree}}}')
 
 
-def delete(call: Call) -> Response:
+def delete(call: Call, _body: JsonObject) -> Json:
     """Delete one event. Deleting what is gone succeeds: the public API documents no 404 here."""
     event_id = call.params["event_id"]
     call.store.delete_event(event_id)
-    return answer({"success": True, "deleted": event_id})
+    return {"success": True, "deleted": event_id}
 
 
-def export(call: Call) -> Response:
+def export(call: Call, body: JsonObject) -> Written:
     """Return the events that match filters. A project named in the body changes nothing: the key names it."""
-    found = _found(call, call.object())
-    return raw_answer(f'{{"events":{rows_in_json(found.documents)},"totalEvents":{found.total}}}')
+    return _exported(_found(call, body))
 
 
-def search(call: Call) -> Response:
+def search(call: Call, body: JsonObject) -> Written:
     """Do as export does; the answer has its number under another name."""
-    found = _found(call, call.object())
-    numbers = f'"count":{found.total},"totalEvents":{found.total}'
-    return raw_answer(f'{{"events":{rows_in_json(found.documents)},{numbers}}}')
+    found = _found(call, body)
+    return Written(f'{_exported(found).text[:-1]},"count":{found.total}}}')
 
 
-def query(call: Call) -> Response:
+def query(call: Call, _body: JsonObject) -> Written:
     """Do as export does, asked by the URL."""
     asked = {
         "filters": queries.structured_list(call.query, "filters"),
         "dateRange": queries.structured(call.query, "dateRange"),
         "projections": queries.structured_list(call.query, "projections"),
-        "limit": queries.whole(call.query, "limit"),
-        "page": queries.whole(call.query, "page"),
+        "limit": whole(call, "limit"),
+        "page": whole(call, "page"),
         "evaluation_id": call.query.get("evaluation_id"),
     }
-    found = _found(call, asked)
-    return raw_answer(f'{{"events":{rows_in_json(found.documents)},"totalEvents":{found.total}}}')
+    return _exported(_found(call, asked))
+
+
+def _exported(found: Found) -> Written:
+    return Written(f'{{"events":{rows_in_json(found.documents)},"totalEvents":{found.total}}}')
 
 
 def _found(call: Call, asked: JsonObject) -> Found:
@@ -165,19 +174,15 @@ def _found(call: Call, asked: JsonObject) -> Found:
 
 
 def _of_evaluation(condition: Condition, run_id: Json) -> Condition:
-    if run_id is None:
-        return condition
-    if not isinstance(run_id, str):
-        raise bad_request("evaluation_id must be text")
-    return filters.both(condition, filters.of_run(run_id))
+    return condition if run_id is None else filters.both(condition, filters.of_run(str(run_id)))
 
 
-def schema(call: Call) -> Response:
+def schema(call: Call, _body: JsonObject) -> Json:
     """Return which fields events have, by type of event, and which datasets they come from."""
     return schema_of(call, call.query.get("evaluation_id"))
 
 
-def schema_of(call: Call, run_id: str | None, *, only_runs: bool = False) -> Response:
+def schema_of(call: Call, run_id: str | None, *, only_runs: bool = False) -> Json:
     """Return the schema of a run's events; without a run of all events, or of all that belong to some run."""
     condition = _of_evaluation(filters.condition(None, queries.structured(call.query, "dateRange")), run_id)
     if only_runs and run_id is None:
@@ -186,28 +191,39 @@ def schema_of(call: Call, run_id: str | None, *, only_runs: bool = False) -> Res
     mappings: dict[str, list[JsonObject]] = defaultdict(list)
     for name, event_type in fields:
         mappings[name.partition(".")[2]].append({"field_name": name, "event_type": event_type})
-    return answer(
-        {
-            "fields": [{"name": name, "event_type": event_type} for name, event_type in fields],
-            "datasets": call.store.datasets(condition),
-            "mappings": mappings,
-        }
-    )
+    return {
+        "fields": [{"name": name, "event_type": event_type} for name, event_type in fields],
+        "datasets": call.store.datasets(condition),
+        "mappings": mappings,
+    }
 
+
+_TEXTS = listing(TEXT)
+_ASKED = {"filters": FILTERS, "dateRange": RANGE, "projections": _TEXTS, **PAGE, "project": TEXT, "evaluation_id": TEXT}
+_BY_RUN = {"evaluation_id": Parameter(TEXT)}
+_IN_QUERY = {**FILTERS_PARAMETER, **RANGE_PARAMETER, "projections": Parameter(_TEXTS), **PAGE_PARAMETERS, **_BY_RUN}
+_EXPORTED = {"events": listing(PROJECTED), "totalEvents": WHOLE}
+_ONE = given(success=BOOLEAN, event_id=ID)
+_SEVERAL = given(success=BOOLEAN, event_ids=listing(ID))
+_BATCH = Operation(create_batch, _SEVERAL, sent({"events": listing(NEW_EVENT)}, BATCH), keys=SENDING)
 
 ROUTES: Routes = {
-    ("GET", "/events"): query,
-    ("POST", "/events"): create,
-    ("PUT", "/events"): update,
-    ("POST", "/events/batch"): create_batch,
-    ("POST", "/events/model"): create_model,
-    ("POST", "/events/model/batch"): create_model_batch,
-    ("POST", "/v1/events"): create_bare,
-    ("POST", "/v1/events/batch"): create_batch,
-    ("POST", "/v1/events/export"): export,
-    ("POST", "/v1/events/search"): search,
-    ("GET", "/v1/events/schema"): schema,
-    ("GET", "/v1/events/{event_id}"): get,
-    ("PUT", "/v1/events/{event_id}"): update_by_path,
-    ("DELETE", "/v1/events/{event_id}"): delete,
+    ("GET", "/events"): Operation(query, given(**_EXPORTED), query=_IN_QUERY),
+    ("POST", "/events"): Operation(create, _ONE, sent({"event": as_text_too(NEW_EVENT)}, {}), keys=SENDING),
+    ("PUT", "/events"): Operation(update, _ONE, sent({"event_id": EVENT_ID}, CHANGES), keys=SENDING),
+    ("POST", "/events/batch"): _BATCH,
+    ("POST", "/events/model"): Operation(
+        create_model, _ONE, sent({"model_event": as_text_too(NEW_MODEL_EVENT)}, {}), keys=SENDING
+    ),
+    ("POST", "/events/model/batch"): Operation(
+        create_model_batch, _SEVERAL, sent({"model_events": listing(NEW_MODEL_EVENT)}, BATCH), keys=SENDING
+    ),
+    ("POST", "/v1/events"): Operation(create_bare, _ONE, NEW_EVENT, keys=SENDING),
+    ("POST", "/v1/events/batch"): _BATCH,
+    ("POST", "/v1/events/export"): Operation(export, given(**_EXPORTED), sent({}, _ASKED)),
+    ("POST", "/v1/events/search"): Operation(search, given(**_EXPORTED, count=WHOLE), sent({}, _ASKED)),
+    ("GET", "/v1/events/schema"): Operation(schema, FIELDS, query={**RANGE_PARAMETER, **_BY_RUN}),
+    ("GET", "/v1/events/{event_id}"): Operation(get, given(event=EVENT)),
+    ("PUT", "/v1/events/{event_id}"): Operation(update_by_path, _ONE, sent({}, CHANGES), keys=SENDING),
+    ("DELETE", "/v1/events/{event_id}"): Operation(delete, given(success=BOOLEAN, deleted=ID)),
 }

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from environments.services.honeyhive.api.operations import Operation, Parameter
-from environments.services.honeyhive.api.schemas import BOOLEAN, ID, TEXT, given, listing, one_of, present, sent
+from environments.services.honeyhive.api.schemas import BOOLEAN, ID, TEXT, given, listing, one_of, sent
 from environments.services.honeyhive.storage.documents import written
 from environments.services.http.errors import not_found
+from environments.services.http.json_types import present
 
 if TYPE_CHECKING:
     from environments.services.honeyhive.api.calls import Call, Routes

@@ -18,10 +18,10 @@ from environments.services.honeyhive.api.schemas import (
     listing,
     nullable,
     one_of,
-    present,
     sent,
 )
 from environments.services.http.errors import bad_request
+from environments.services.http.json_types import present
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,23 +39,20 @@ _NEW: JsonObject = {"description": "", "filters": {"filterArray": []}, "enabled"
 def create(call: Call, body: JsonObject) -> Json:
     """Create a queue."""
     new = {**_NEW, "event_ids": body.get("event_ids") or [], **present(body, _FIELDS)}
-    queue = call.documents.write(lambda documents: documents.add(KIND, new, call.now_ns))
+    queue = call.documents.add(KIND, new, call.now_ns)
     return {"queue": _written(call.project, queue), "message": f"queue {queue.id} is created"}
 
 
 def find(call: Call, _body: JsonObject) -> Json:
     """List queues, the oldest first: all, or those that are enabled or not."""
     enabled = boolean(call, "enabled")
-    with call.documents.reading() as documents:
-        found = documents.all(KIND)
-    wanted = (each for each in found if enabled is None or each.body["enabled"] is enabled)
+    wanted = (each for each in call.documents.all(KIND) if enabled is None or each.body["enabled"] is enabled)
     return {"queues": [_written(call.project, each) for each in wanted]}
 
 
 def get(call: Call, _body: JsonObject) -> Json:
     """Return one queue."""
-    with call.documents.reading() as documents:
-        return _written(call.project, documents.get(KIND, call.params["queue_id"]))
+    return _written(call.project, call.documents.get(KIND, call.params["queue_id"]))
 
 
 def update(call: Call, body: JsonObject) -> Json:
@@ -77,14 +74,12 @@ def update(call: Call, body: JsonObject) -> Json:
 
 def delete(call: Call, _body: JsonObject) -> Json:
     """Delete a queue."""
-    call.documents.write(lambda documents: documents.delete(KIND, call.params["queue_id"]))
+    call.documents.delete(KIND, call.params["queue_id"])
     return {"message": f"queue {call.params['queue_id']} is deleted"}
 
 
 def _written(project: Project, queue: Document) -> dict[str, Json]:
-    scope: dict[str, Json] = {"scope_id": project.id, "scope_type": "project"}
-    times = {"created_at": queue.created_at, "updated_at": queue.updated_at}
-    return {**queue.body, "id": queue.id, **scope, **times}
+    return {**queue.told, "scope_id": project.id, "scope_type": "project"}
 
 
 # The public API's operators, of all types together.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from environments.services.http.errors import not_found
+from environments.services.http.errors import bad_request, not_found
 from environments.services.http.json_types import Json, JsonObject, dump
 
 if TYPE_CHECKING:
@@ -75,6 +75,16 @@ class Document:
         """When it was changed last, as the API writes times; None for never."""
         return None if self.updated_ns is None else written(self.updated_ns)
 
+    @property
+    def told(self) -> dict[str, Json]:
+        """The document as clients get it: what it says, and what this service knows of it."""
+        return {**self.body, "id": self.id, "created_at": self.created_at, "updated_at": self.updated_at}
+
+    @property
+    def told_as_changed(self) -> dict[str, Json]:
+        """The same, where the API knows no document that never changed: then that was when it was created."""
+        return {**self.told, "updated_at": self.updated_at or self.created_at}
+
 
 def written(time_ns: int) -> str:
     """Write a time as the API does: ISO 8601, UTC, milliseconds, `Z`."""
@@ -104,6 +114,30 @@ class ProjectDocuments:
         """Change documents, all as `run` does or not at all, and return when that is durable."""
         return self._database.write(lambda connection: run(Documents(connection, self._project.id)))
 
+    # ---- One document, one transaction: see `Documents` ----------------------------------------------
+
+    def get(self, kind: str, document_id: str) -> Document:
+        """Return one document, or raise 404."""
+        with self.reading() as documents:
+            return documents.get(kind, document_id)
+
+    def all(self, kind: str, *, name: str | None = None) -> list[Document]:
+        """Return the documents of a kind, the oldest first."""
+        with self.reading() as documents:
+            return documents.all(kind, name=name)
+
+    def add(self, kind: str, body: JsonObject, now_ns: int) -> Document:
+        """Store a new document."""
+        return self.write(lambda documents: documents.add(kind, body, now_ns))
+
+    def change(self, kind: str, document_id: str, changes: JsonObject, now_ns: int) -> Document:
+        """Lay changes over a document, key by key, or raise 404."""
+        return self.write(lambda documents: documents.change(kind, document_id, changes, now_ns))
+
+    def delete(self, kind: str, document_id: str) -> None:
+        """Delete a document and its links, or raise 404."""
+        self.write(lambda documents: documents.delete(kind, document_id))
+
 
 @dataclass(frozen=True, slots=True)
 class Documents:
@@ -127,6 +161,13 @@ class Documents:
     def among(self, kind: str, ids: Sequence[str]) -> list[Document]:
         """Return those of these ids that exist, the oldest first."""
         return self._select(f"{_MINE} AND {_AMONG}", (self._project_id, kind, dump(list(ids))))
+
+    def check_known(self, kind: str, ids: Sequence[str], sent_as: str) -> None:
+        """Raise 400 for an id that no document of this kind has; `sent_as` is where the client sent it."""
+        known = {each.id for each in self.among(kind, ids)}
+        unknown = next((each for each in ids if each not in known), None)
+        if unknown is not None:
+            raise bad_request(f"{sent_as} names {unknown!r}, which is no {kind} of this project")
 
     def all(self, kind: str, *, name: str | None = None) -> list[Document]:
         """Return the documents of a kind, the oldest first."""

@@ -63,6 +63,8 @@ class Kind(StrEnum):
 
 
 PROJECT_ONLY = frozenset({Kind.PROJECT})
+# The SDK sends sessions, events and spans with an ingestion key, where it has one.
+SENDING = frozenset({Kind.PROJECT, Kind.INGESTION})
 _PREFIXES = {Kind.INGESTION: "hh_ingst_", Kind.DATA_PLANE: "hh_fgdp_"}
 
 

@@ -13,16 +13,15 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from environments.services.honeyhive import fields
 from environments.services.honeyhive.events import filters
 from environments.services.honeyhive.events.experiments import Definition
 from environments.services.honeyhive.times import iso
-from environments.services.http.errors import bad_request, not_found
-from environments.services.http.json_types import Json, JsonObject, dump
+from environments.services.http.errors import not_found
+from environments.services.http.json_types import JsonObject, dump, present
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
     from environments.services.honeyhive.storage.database import Database
     from environments.services.honeyhive.storage.keys import Project
@@ -48,9 +47,8 @@ CREATE TABLE IF NOT EXISTS metric_versions (
 """
 
 PYTHON, LLM, HUMAN, COMPOSITE = TYPES = ("PYTHON", "LLM", "HUMAN", "COMPOSITE")
+RUN_BY_SERVER = (PYTHON, LLM, COMPOSITE)
 RETURN_TYPES = ("float", "boolean", "string", "categorical")
-_MAX_NAME = 200
-_THRESHOLD = ("min", "max", "pass_when", "passing_categories")
 
 _DEFAULTS: JsonObject = {
     "description": "",
@@ -66,88 +64,19 @@ _DEFAULTS: JsonObject = {
     "child_metrics": None,
     "filters": {"filterArray": []},
 }
+_FIELDS = ("name", "type", "criteria", *_DEFAULTS)
 
 
 def created(sent: JsonObject) -> JsonObject:
-    """Read the content of a metric to create."""
-    for name in ("name", "type", "criteria"):
-        fields.required_text(sent, name)
-    return {**_DEFAULTS, **_given(sent)}
+    """Make the content of a new metric."""
+    return changed(_DEFAULTS, sent)
 
 
 def changed(content: JsonObject, sent: JsonObject) -> JsonObject:
-    """Apply an update to a metric's content."""
-    return {**content, **_given(sent)}
-
-
-def _given(sent: JsonObject) -> dict[str, Json]:
-    read: dict[str, Json] = {
-        "name": _name(sent),
-        "type": fields.choice(sent, "type", TYPES),
-        "criteria": fields.text(sent, "criteria"),
-        "description": fields.text(sent, "description"),
-        "return_type": fields.choice(sent, "return_type", RETURN_TYPES),
-        "enabled_in_prod": fields.flag(sent, "enabled_in_prod"),
-        "needs_ground_truth": fields.flag(sent, "needs_ground_truth"),
-        "sampling_percentage": fields.number(sent, "sampling_percentage", 0, 100),
-        "model_provider": fields.text(sent, "model_provider"),
-        "model_name": fields.text(sent, "model_name"),
-        "scale": _scale(sent),
-        "threshold": _threshold(sent),
-        "categories": _objects(sent, "categories"),
-        "child_metrics": _objects(sent, "child_metrics"),
-        "filters": _filters(sent),
-    }
-    if read["criteria"] == "":
-        raise bad_request("criteria must say something")
-    return {name: value for name, value in read.items() if value is not None}
-
-
-def _name(sent: JsonObject) -> str | None:
-    name = fields.text(sent, "name")
-    if name is not None and not 0 < len(name) <= _MAX_NAME:
-        raise bad_request(f"name must have 1 to {_MAX_NAME} characters")
-    return name
-
-
-def _scale(sent: JsonObject) -> int | None:
-    scale = fields.number(sent, "scale", 1)
-    if scale is not None and scale % 1:
-        raise bad_request("scale must be a whole number")
-    return None if scale is None else int(scale)
-
-
-def _threshold(sent: JsonObject) -> JsonObject | None:
-    threshold = fields.mapping(sent, "threshold")
-    if threshold is None:
-        return None
-    unknown = sorted(threshold.keys() - set(_THRESHOLD))
-    if unknown:
-        raise bad_request(f"threshold knows {', '.join(_THRESHOLD)}, not {', '.join(unknown)}")
-    for end in ("min", "max"):
-        fields.number(threshold, end)
-    fields.texts(threshold, "passing_categories")
-    if not isinstance(threshold.get("pass_when"), bool):
-        fields.number(threshold, "pass_when")
-    return threshold
-
-
-def _objects(sent: JsonObject, name: str) -> list[Json] | None:
-    listed = fields.anything_listed(sent, name)
-    if listed is not None and not all(isinstance(each, dict) for each in listed):
-        raise bad_request(f"{name} must be a list of objects")
-    return listed
-
-
-def _filters(sent: JsonObject) -> JsonObject | None:
-    """Read filters, which must be some that the service can apply."""
-    given = fields.mapping(sent, "filters")
-    if given is None:
-        return None
-    if not isinstance(given.get("filterArray"), list):
-        raise bad_request("filters must have a list filterArray")
-    filters.condition(given["filterArray"], None)
-    return {"filterArray": given["filterArray"]}
+    """Apply an update to a metric's content. Its filters must be some that the service can apply."""
+    wanted = cast("JsonObject", sent.get("filters") or _DEFAULTS["filters"])
+    filters.condition(wanted["filterArray"], None)
+    return {**content, **present(sent, _FIELDS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,12 +108,6 @@ class MetricStore:
         with self._database.reading() as connection:
             rows = connection.execute(query, {"project": self._project.id, "kind": kind, "id": metric_id}).fetchall()
         return tuple(json.loads(body) for (body,) in rows)
-
-    def any_of(self, kinds: Collection[str]) -> bool:
-        """Return whether there is a metric of one of these types. Asked after every write, so it is cheap."""
-        query = "SELECT 1 FROM metrics WHERE project_id = ? AND type IN (SELECT value FROM json_each(?)) LIMIT 1"
-        with self._database.reading() as connection:
-            return connection.execute(query, (self._project.id, dump(sorted(kinds)))).fetchone() is not None
 
     def definitions(self) -> Mapping[str, Definition]:
         """Return what is known of each metric, by its name; of two of one name the newer."""

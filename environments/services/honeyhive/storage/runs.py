@@ -12,10 +12,9 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from environments.services.honeyhive import fields
 from environments.services.honeyhive.times import iso
 from environments.services.http.errors import bad_request, not_found
-from environments.services.http.json_types import Json, JsonObject, dump
+from environments.services.http.json_types import Json, JsonObject, dump, present
 
 if TYPE_CHECKING:
     import sqlite3
@@ -43,6 +42,7 @@ CREATE TABLE IF NOT EXISTS runs (
 STATUSES = ("pending", "completed", "failed", "cancelled", "running")
 _MERGED = ("metadata", "results", "configuration")
 _ID_LISTS = ("event_ids", "session_ids", "datapoint_ids")
+_FIELDS = ("name", "description", "status", "evaluators", "passing_ranges", *_MERGED, *_ID_LISTS)
 _SORTED_BY = {
     "created_at": "start_ns",
     "updated_at": "coalesce(updated_ns, start_ns)",
@@ -74,8 +74,8 @@ class Listed:
 
 def created(sent: JsonObject, project: Project, now_ns: int) -> JsonObject:
     """Read a run to create."""
-    given = _given(sent)
-    run_id = fields.identifier(sent, "run_id") or str(uuid.uuid4())
+    given = present(sent, _FIELDS)
+    run_id = sent.get("run_id") or str(uuid.uuid4())
     empty: dict[str, Json] = {**{name: {} for name in _MERGED}, **{name: [] for name in _ID_LISTS}}
     return {
         "name": None,
@@ -88,7 +88,7 @@ def created(sent: JsonObject, project: Project, now_ns: int) -> JsonObject:
         **given,
         "id": run_id,
         "run_id": run_id,
-        "dataset_id": fields.identifier(sent, "dataset_id"),
+        "dataset_id": sent.get("dataset_id") or None,
         "dataset_name": None,
         "is_active": True,
         "created_at": iso(now_ns),
@@ -100,7 +100,7 @@ def created(sent: JsonObject, project: Project, now_ns: int) -> JsonObject:
 
 def updated(run: JsonObject, sent: JsonObject, now_ns: int) -> JsonObject:
     """Apply an update."""
-    given = _given(sent)
+    given = present(sent, _FIELDS)
     for name in _MERGED:
         if name in given:
             given[name] = {**cast("JsonObject", run[name]), **cast("JsonObject", given[name])}
@@ -110,29 +110,6 @@ def updated(run: JsonObject, sent: JsonObject, now_ns: int) -> JsonObject:
 def sessions_of(run: JsonObject) -> list[str]:
     """Return the ids of the sessions that a run names itself: `evaluate()` puts them into `event_ids`."""
     return [*cast("list[str]", run["event_ids"]), *cast("list[str]", run["session_ids"])]
-
-
-def _given(sent: JsonObject) -> dict[str, Json]:
-    read: dict[str, Json] = {
-        "name": fields.text(sent, "name"),
-        "description": fields.text(sent, "description"),
-        "status": fields.choice(sent, "status", STATUSES),
-        "evaluators": fields.anything_listed(sent, "evaluators"),
-        "passing_ranges": _ranges(sent),
-        **{name: fields.mapping(sent, name) for name in _MERGED},
-        **{name: fields.texts(sent, name) for name in _ID_LISTS},
-    }
-    return {name: value for name, value in read.items() if value is not None}
-
-
-def _ranges(sent: JsonObject) -> JsonObject | None:
-    ranges = fields.mapping(sent, "passing_ranges")
-    for name, each in (ranges or {}).items():
-        if not isinstance(each, dict):
-            raise bad_request(f"passing_ranges: {name!r} must be an object with min and max")
-        fields.number(each, "min")
-        fields.number(each, "max")
-    return ranges
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,17 +11,17 @@ import itertools
 import json
 import operator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 
 from environments.services.honeyhive.events.event import BUCKETS, Event, laid_over
-from environments.services.honeyhive.events.rollups import SUMS, Rollup
-from environments.services.honeyhive.storage import documents, keys, metrics, runs
+from environments.services.honeyhive.events.rollups import AGGREGATES, SUMS, Rollup
+from environments.services.honeyhive.storage import documents, keys, metrics, runs, waiting
 from environments.services.honeyhive.storage.database import Database
 from environments.services.honeyhive.storage.metrics import MetricStore
 from environments.services.honeyhive.storage.runs import RunStore
 from environments.services.honeyhive.storage.visibility import Visibility
 from environments.services.http.errors import not_found
-from environments.services.http.json_types import MAX_COUNTED, JsonObject, dump
+from environments.services.http.json_types import JsonObject, dump
 
 if TYPE_CHECKING:
     import sqlite3
@@ -32,9 +32,12 @@ if TYPE_CHECKING:
     from environments.services.honeyhive.events.filters import Condition, Page
     from environments.services.honeyhive.ingestion.mapping import Mapped
     from environments.services.honeyhive.storage.keys import Project
+    from environments.services.honeyhive.storage.waiting import Waiting
 
-    # What is called after a write: whose events, and which.
-    Told: TypeAlias = Callable[[Project, Sequence[str]], None]
+    # What is called after a write of events that wait to be scored.
+    Told: TypeAlias = Callable[[Project, Waiting], None]
+
+T = TypeVar("T")
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
@@ -105,15 +108,8 @@ _REPLACE = f" ON CONFLICT (project_id, event_id) DO UPDATE SET {', '.join(_REPLA
 # A schema is read from so many events at most: it is a help in choosing filters, not a census.
 _SCHEMA_EVENTS = 5_000
 
-_NUMBER = (
-    "CASE WHEN json_type(body, '$.metadata.{0}') IN ('integer', 'real')"
-    f" AND body ->> '$.metadata.{{0}}' BETWEEN {-MAX_COUNTED:f} AND {MAX_COUNTED:f}"
-    " THEN body ->> '$.metadata.{0}' END"
-)
 _ROLLUPS = f"""
-    SELECT session_id, count(*), sum(event_type = 'model'), max(coalesce(body -> '$.feedback', '{{}}') <> '{{}}'),
-        {", ".join(f"coalesce(sum({_NUMBER.format(name)}), 0)" for name in SUMS)}
-    FROM events
+    SELECT session_id, {", ".join(AGGREGATES.values())} FROM events
     WHERE project_id = ? AND session_id IN (SELECT value FROM json_each(?)) AND event_id <> session_id
     GROUP BY session_id
 """  # noqa: S608
@@ -124,7 +120,7 @@ class Store:
 
     def __init__(self, folder: Path, visibility: Visibility | None = None) -> None:
         self.visibility = visibility or Visibility(0)
-        schema = _SCHEMA + documents.SCHEMA + keys.SCHEMA + runs.SCHEMA + metrics.SCHEMA
+        schema = _SCHEMA + documents.SCHEMA + keys.SCHEMA + runs.SCHEMA + metrics.SCHEMA + waiting.SCHEMA
         self.database = Database(folder / "events.sqlite", schema, self.visibility)
         self._told: list[Told] = []
 
@@ -133,8 +129,16 @@ class Store:
         return ProjectStore(self.database, project, self._told)
 
     def tell(self, told: Told) -> None:
-        """Have a function called after every write of events, in the thread that wrote them."""
+        """Have a function called after a write of events that wait to be scored, in the thread that wrote them."""
         self._told.append(told)
+
+    def waiting(self) -> tuple[Waiting, ...]:
+        """Return all that waits to be scored, the oldest first."""
+        return self.database.write(waiting.noted)
+
+    def forget(self, done: Waiting) -> None:
+        """Note that something was scored."""
+        self.database.write(lambda connection: waiting.forget(connection, done))
 
     def close(self) -> None:
         """Finish what was asked for, and close."""
@@ -220,8 +224,7 @@ class ProjectStore:
         def run(connection: sqlite3.Connection) -> None:
             connection.executemany(_INSERT + _REPLACE, rows)
 
-        self._database.write(run)
-        self._tell([event.event_id for event in new])
+        self._written(run, [event.event_id for event in new])
 
     def change(self, event_id: str, change: Callable[[Event], Event], *, absent: Event | None = None) -> Event:
         """Change one event; where it does not exist store `absent`, or raise 404 without one."""
@@ -234,9 +237,7 @@ class ProjectStore:
             connection.execute(_INSERT + _REPLACE, self._row(changed))
             return changed
 
-        changed = self._database.write(run)
-        self._tell([event_id])
-        return changed
+        return self._written(run, [event_id])
 
     def scored(self, event_id: str, metrics: JsonObject, metadata: JsonObject) -> None:
         """Lay a score on an event, if that is still there. Nobody is told: a score is no reason to score again."""
@@ -274,8 +275,7 @@ class ProjectStore:
             for mapped in aliased:
                 self._lay_over(connection, mapped)
 
-        self._database.write(run)
-        self._tell([row.event_id for row in rows])
+        self._written(run, [row.event_id for row in rows])
 
     def delete_session(self, session_id: str) -> int:
         """Delete a session and all its events; return how many there were."""
@@ -382,9 +382,17 @@ class ProjectStore:
         }
         return {session_id: found.get(session_id, Rollup()) for session_id in session_ids}
 
-    def _tell(self, event_ids: Sequence[str]) -> None:
-        for told in self._told:
-            told(self._project, event_ids)
+    def _written(self, run: Callable[[sqlite3.Connection], T], event_ids: Sequence[str]) -> T:
+        """Write events, note with them that they wait to be scored, and say so once both are durable."""
+
+        def write(connection: sqlite3.Connection) -> tuple[T, Waiting | None]:
+            return run(connection), waiting.note(connection, self._project.id, event_ids)
+
+        result, note = self._database.write(write)
+        if note is not None:
+            for told in self._told:
+                told(self._project, note)
+        return result
 
     def _summary(self, connection: sqlite3.Connection, session_id: str, start_ns: int) -> SessionSummary:
         about = {"project": self._project.id, "session": session_id}

@@ -35,8 +35,6 @@ def test_any_text_is_read_or_is_a_bad_request(text: str) -> None:
         queries.structured(QueryParams({"x": text}), "x")
     with perhaps_refused(400):
         queries.structured_list(QueryParams([("x[]", text), ("x", text)]), "x")
-    with perhaps_refused(400):
-        queries.whole(QueryParams({"x": text}), "x")
 
 
 @pytest.mark.parametrize(

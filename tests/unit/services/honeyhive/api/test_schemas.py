@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from environments.services.honeyhive.api import schemas
 from environments.services.honeyhive.api.schemas import (
     BOOLEAN,
+    COUNT,
     FREE,
     ID,
     NAME,
@@ -20,6 +21,7 @@ from environments.services.honeyhive.api.schemas import (
     sent,
 )
 from environments.services.http.errors import ApiError
+from environments.services.http.json_types import present
 from tests.unit.services.honeyhive.running import perhaps_refused
 
 if TYPE_CHECKING:
@@ -32,6 +34,10 @@ _SCHEMA = sent(
         "place": either(sent({"x": NUMBER}, {}), TEXT),
         "flags": {"type": "object", "additionalProperties": BOOLEAN},
         "closed": sent({}, {"known": TEXT}, closed=True),
+        "pair": listing(TEXT, at_most=2),
+        "share": {"type": "number", "minimum": 0, "maximum": 100},
+        "page": COUNT,
+        "word": {"type": "string", "pattern": "^[a-z]+$", "description": "a lower-case word"},
     },
 )
 _RIGHT: dict[str, Json] = {"name": "n", "kind": "a"}
@@ -51,6 +57,11 @@ _RIGHT: dict[str, Json] = {"name": "n", "kind": "a"}
         ({"place": {"x": True}}, "place.x must be a number"),
         ({"place": {}}, "place.x is required"),
         ({"flags": {"on": "yes"}}, "flags.on must be true or false"),
+        ({"pair": ["a", "b", "c"]}, "pair must have at most 2 items"),
+        ({"share": 100.5}, "share must be from 0 to 100"),
+        ({"page": 0}, "page must be from 1"),
+        ({"page": 1.5}, "page must be a whole number or null"),
+        ({"word": "Two words"}, "word must be a lower-case word"),
         ({"closed": {"unknown": 1}}, "closed.unknown is not known here; known are known"),
     ],
 )
@@ -66,7 +77,11 @@ def test_what_is_missing_is_said_by_name() -> None:
 
 def test_null_is_as_good_as_nothing_where_a_key_is_optional() -> None:
     schemas.check(_SCHEMA, {**_RIGHT, "ids": None, "place": None})
-    assert schemas.present({"ids": None, "name": "n"}, ["ids", "name", "kind"]) == {"name": "n"}
+    assert present({"ids": None, "name": "n"}, ["ids", "name", "kind"]) == {"name": "n"}
+
+
+def test_a_whole_number_may_be_written_with_a_point() -> None:
+    schemas.check(_SCHEMA, {**_RIGHT, "page": 2.0})
 
 
 def test_unknown_keys_are_welcome_in_an_open_object() -> None:

@@ -125,7 +125,7 @@ def test_an_update_is_found_by_what_it_changed(service: Service) -> None:
         ({}, 400),
         ({"event_id": ""}, 400),
         ({"event_id": "nobody"}, 404),
-        ({"event_id": "nobody", "metadata": 1}, 404),
+        ({"event_id": "nobody", "metadata": 1}, 400),
     ],
 )
 def test_an_update_of_nothing_is_refused(service: Service, body: object, status: int) -> None:

@@ -173,3 +173,37 @@ def test_the_sums_of_one_project_know_nothing_of_anothers_session_of_the_same_id
     assert service.events_of(session_id)["mine"]["metadata"]["num_events"] == 0
     asked = {"filters": [where("session_id", session_id)]}
     assert answered(stranger.post("/v1/events/search", json=asked))["count"] == 1
+
+
+def test_a_session_is_found_by_every_sum_that_it_is_shown_with(service: Service) -> None:
+    session_id = service.start_session(metadata={"cost": 5})["session_id"]
+    tokens = {"cost": 1, "total_tokens": 7, "prompt_tokens": 3, "completion_tokens": 4}
+    for kind in ("model", "tool"):
+        service.create_event(session_id=session_id, event_type=kind, metadata=tokens, feedback={"ok": True})
+    this = where("event_id", session_id)
+    shown = service.export(this)["events"][0]["metadata"]
+    kinds = {True: "boolean", False: "number"}
+
+    def found(*also: dict[str, Any]) -> int:
+        total: int = service.export(this, *also)["totalEvents"]
+        return total
+
+    assert (shown["num_events"], shown["cost"], shown["total_tokens"], shown["has_feedback"]) == (2, 5, 14, True)
+    for name, value in shown.items():
+        kind = kinds[isinstance(value, bool)]
+        assert found(where(f"metadata.{name}", value, kind=kind)) == 1, name
+        assert found(where(f"metadata.{name}", str(value).lower(), kind="string")) == 1, name
+        assert found(where(f"metadata.{name}", value, "is not", kind=kind)) == 0, name
+        assert found(where(f"metadata.{name}", None, "exists")) == 1, name
+    assert found(where("metadata.num_events", 1, "greater than", "number")) == 1
+    assert found(where("metadata.num_events", 2, "greater than", "number")) == 0
+
+
+def test_an_event_of_a_session_has_no_sums_to_be_found_by(service: Service) -> None:
+    session_id = service.start_session()["session_id"]
+    service.create_event(session_id=session_id, metadata={"cost": 2})
+    mine = where("session_id", session_id)
+    found = service.export(mine, where("metadata.cost", 2, kind="number"))["events"]
+    assert {event["event_type"] for event in found} == {"session", "tool"}
+    counted = service.export(mine, where("metadata.num_events", None, "exists"))["events"]
+    assert [event["event_type"] for event in counted] == ["session"]
