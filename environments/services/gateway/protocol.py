@@ -48,7 +48,7 @@ class Guarded(H11Protocol):
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP; `msg` is uvicorn's, for plain text."""
         del msg
-        self._give_up(400, "what was sent is not valid HTTP/1.1; nothing more is read from this connection")
+        self._give_up(400, "what was sent is no valid HTTP; nothing more is read from this connection")
 
     def _expect_head(self) -> None:
         """Run the timer from a head's first byte to its last, and before the first head of a connection."""

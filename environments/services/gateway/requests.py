@@ -30,6 +30,7 @@ _OVERRIDES = frozenset(
 )
 _UPGRADES = frozenset({"upgrade", "http2-settings", "sec-websocket-key", "proxy-authorization", "proxy-connection"})
 _ONCE = frozenset({"authorization", "x-api-key", "content-type", "content-encoding", "content-length", "expect"})
+_VERSIONS = frozenset({"1.0", "1.1"})
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
@@ -75,6 +76,8 @@ def path_of(scope: Scope) -> str:
 
 def arrived(scope: Scope) -> Arrived:
     """Read a request's head, or raise 403 with what is wrong with it."""
+    if scope["http_version"] not in _VERSIONS:
+        raise refused("another HTTP than 1.0 and 1.1")
     _refuse_ambiguous_headers(scope["headers"])
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     path = path_of(scope)

@@ -85,6 +85,8 @@ def _log_without_keys(redactor: Redactor) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(RedactingFormatter(redactor))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    # What is no HTTP has its line in the audit; a hostile client must not fill the log with another.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     # The client's own log quotes headers at its lower levels.
     for name in ("httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)

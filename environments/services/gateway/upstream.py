@@ -30,7 +30,7 @@ _CONNECTED_WITHIN_S = 10.0
 _CONNECTIONS = 32
 _MAX_STATUS = 599
 _OPENED = frozenset({"", "identity", "gzip", "deflate"})
-_PASSED = re.compile(r"content-type|retry-after|date|x-request-id|request-id|x-ratelimit-[a-z-]+")
+_PASSED = re.compile(r"content-type|retry-after|x-request-id|request-id|x-ratelimit-[a-z-]+")
 _VALUE = re.compile(r"[\x20-\x7e]{0,1000}")
 _AGENT = "honeyhive-integration-matrix"
 
