@@ -46,7 +46,16 @@ class Namespace:
 
     def entering(self, command: Sequence[str]) -> list[str]:
         """Return the command line that runs `command` inside: the same process, no more rights than before."""
-        return ["nsenter", "--user", "--net", "--preserve-credentials", "--target", str(self.holder), "--", *command]
+        return [
+            _found("nsenter"),
+            "--user",
+            "--net",
+            "--preserve-credentials",
+            "--target",
+            str(self.holder),
+            "--",
+            *command,
+        ]
 
 
 @contextlib.asynccontextmanager
@@ -55,9 +64,8 @@ async def held(listeners: int, lifeline_path: Path) -> AsyncIterator[Namespace]:
 
     Raises NamespaceUnavailable.
     """
-    missing = [tool for tool in _TOOLS if shutil.which(tool) is None]
-    if missing:
-        raise NamespaceUnavailable(f"{' and '.join(missing)} (of util-linux) not found")
+    for tool in _TOOLS:
+        _found(tool)
     ours, theirs = socket.socketpair()
     with ours:
         with theirs:
@@ -83,6 +91,13 @@ async def held(listeners: int, lifeline_path: Path) -> AsyncIterator[Namespace]:
             with contextlib.suppress(ProcessLookupError):
                 holder.kill()
             await holder.wait()
+
+
+def _found(tool: str) -> str:
+    path = shutil.which(tool)
+    if path is None:
+        raise NamespaceUnavailable(f"{tool} (of util-linux) not found")
+    return path
 
 
 async def _received(

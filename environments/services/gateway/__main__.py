@@ -3,7 +3,7 @@
     {"upstream": "https://…", "policy": "read-only" or "paced", "keys": {"project": "…"}, "audit": "<path>",
      "control": {"token": "…"}}
 
-Optional: `port`, `ca_file`, `requests_per_second`, `pacing_folder`, `arrives_within_s`; further keys are `ingestion`,
+Optional: `port`, `sockets` (the descriptors of two that are bound, for the door and for control), `ca_file`, `requests_per_second`, `pacing_folder`, `arrives_within_s`; further keys are `ingestion`,
 `data_plane`, `openai` and `anthropic`. One line on stdout when it answers: `{"url": "…", "control_url": "…"}`. Keys
 travel by stdin because command lines and environments can be read by others.
 """
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from environments.services.gateway.server import Config, Ready
 
 _REQUIRED = frozenset({"upstream", "policy", "keys", "audit", "control"})
-_OPTIONAL = frozenset({"port", "ca_file", "requests_per_second", "pacing_folder", "arrives_within_s"})
+_OPTIONAL = frozenset({"port", "sockets", "ca_file", "requests_per_second", "pacing_folder", "arrives_within_s"})
 _KEY = re.compile(r"[!-~]+")
 _MAX_PORT = 65535
 
@@ -88,6 +88,7 @@ def _config(sent: Mapping[str, Any]) -> Config:
         audit=Path(_text(sent["audit"])),
         control_token=_text(sent["control"]["token"]),
         port=_port(sent.get("port", 0)),
+        sockets=_sockets(sent.get("sockets")),
         ca_file=_path(sent.get("ca_file")),
         requests_per_second=_positive("requests_per_second", sent.get("requests_per_second")),
         pacing_folder=_path(sent.get("pacing_folder")),
@@ -128,6 +129,16 @@ def _port(value: object) -> int:
     if not isinstance(value, int) or not 0 <= value <= _MAX_PORT:
         raise _Unfit(f"a port is 0 to {_MAX_PORT}")
     return value
+
+
+def _sockets(value: object) -> tuple[int, int] | None:
+    match value:
+        case None:
+            return None
+        case [int(door), int(control)]:
+            return door, control
+        case _:
+            raise _Unfit("sockets are two descriptors, of the door and of control")
 
 
 def _positive(name: str, value: object) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import ssl
 import sys
 from contextlib import ExitStack, closing
@@ -40,6 +41,8 @@ class Config:
     audit: Path
     control_token: str = field(repr=False)
     port: int = 0
+    # Descriptors of sockets that were bound elsewhere, in a cell's network namespace: of the door and of control.
+    sockets: tuple[int, int] | None = None
     # The authority that the upstream's certificate is verified by; None: those of the system.
     ca_file: Path | None = None
     requests_per_second: float | None = None
@@ -63,7 +66,7 @@ def serve(config: Config, ready: Callable[[Ready], None]) -> None:
     _log_without_keys(redactor)
     _refuse_production_for_writers(config)
     with ExitStack() as stack:
-        doors, control = (stack.enter_context(closing(bound(port))) for port in (config.port, 0))
+        door, control = (stack.enter_context(closing(listener)) for listener in _listeners(config))
         audit = stack.enter_context(closing(_audit(config, redactor)))
         folder = config.pacing_folder or pacing.folder_of(config.upstream.host, config.upstream.port)
         gateway = Gateway(
@@ -75,10 +78,17 @@ def serve(config: Config, ready: Callable[[Ready], None]) -> None:
             config.arrives_within_s,
         )
         serve_on(
-            {doors: gateway, control: Control(config.control_token, gateway)},
+            {door: gateway, control: Control(config.control_token, gateway)},
             lambda urls: ready(Ready(*urls)),
             guarded(audit, config.arrives_within_s),
         )
+
+
+def _listeners(config: Config) -> tuple[socket.socket, socket.socket]:
+    if config.sockets is None:
+        return bound(config.port), bound(0)
+    door, control = config.sockets
+    return socket.socket(fileno=door), socket.socket(fileno=control)
 
 
 def _log_without_keys(redactor: Redactor) -> None:

@@ -107,5 +107,5 @@ def test_where_a_tool_is_missing_the_reason_names_it(tmp_path: Path, monkeypatch
         async with _held(tmp_path):
             pass
 
-    with pytest.raises(namespace.NamespaceUnavailable, match=r"^unshare and nsenter \(of util-linux\) not found$"):
+    with pytest.raises(namespace.NamespaceUnavailable, match=r"^unshare \(of util-linux\) not found$"):
         asyncio.run(scene())
