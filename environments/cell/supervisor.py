@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from environments import budget, lineage, profiles, project
 from environments.cell import suite
 from environments.cell.log import Log
-from environments.cell.reach import Reached, reach
+from environments.cell.namespace import Namespace
+from environments.cell.reach import Reached, Reaching, reach
 from environments.errors import MatrixError, UsageError, exit_on_error
 from environments.inside import fence
 from environments.inside.target import Target
