@@ -47,6 +47,5 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 def _asked_for_something(config: pytest.Config) -> bool:
     options = config.option
-    return bool(
-        options.keyword or options.markexpr or any("::" in each or each.endswith(".py") for each in config.args)
-    )
+    by_name = any("::" in each or each.endswith(".py") for each in config.args)
+    return bool(options.keyword or options.markexpr or by_name)

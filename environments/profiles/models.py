@@ -231,7 +231,7 @@ class Staging(Profile):
     ca_file: Authority = Field(
         None,
         validation_alias=AliasChoices("HH_STAGING_CA_FILE"),
-        description="certificates (PEM) of the private authority that signed staging's; else the system's are trusted",
+        description="staging's private certificate authority, a PEM file; else those of the system",
     )
     project: Project = Field(
         DEFAULT_PROJECT,
@@ -284,7 +284,7 @@ class Production(Profile):
     ca_file: Authority = Field(
         None,
         validation_alias=AliasChoices("HH_PROD_CA_FILE"),
-        description="certificates (PEM) of the private authority that signed production's; else the system's are trusted",
+        description="production's private certificate authority, a PEM file; else those of the system",
     )
     project: Project = Field(
         DEFAULT_PROJECT,

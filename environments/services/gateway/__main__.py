@@ -3,9 +3,10 @@
     {"upstream": "https://…", "policy": "read-only" or "paced", "keys": {"project": "…"}, "audit": "<path>",
      "control": {"token": "…"}}
 
-Optional: `port`, `sockets` (the descriptors of two that are bound, for the door and for control), `ca_file`, `requests_per_second`, `pacing_folder`, `arrives_within_s`; further keys are `ingestion`,
-`data_plane`, `openai` and `anthropic`. One line on stdout when it answers: `{"url": "…", "control_url": "…"}`. Keys
-travel by stdin because command lines and environments can be read by others.
+Optional: `port`, or `sockets` (the descriptors of two that are bound, of the door and of control); `ca_file`,
+`requests_per_second`, `pacing_folder`, `arrives_within_s`; further keys are `ingestion`, `data_plane`, `openai` and
+`anthropic`. One line on stdout when it answers: `{"url": "…", "control_url": "…"}`. Keys travel by stdin because
+command lines and environments can be read by others.
 """
 
 from __future__ import annotations
