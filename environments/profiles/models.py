@@ -50,6 +50,11 @@ class Capability(StrEnum):
     MINT_PROJECT = "mint-project"  # a test can have projects and keys of its own made
     DELETE = "delete"  # what was created can be deleted for good
     LLM = "llm"  # the LLM service is there to be called
+    GATEWAY = "gateway"  # a gateway stands before it, and tells what tests cannot see themselves
+    READ_ONLY = "read-only"  # a write is refused
+
+
+_EMBEDDED = frozenset(Capability) - {Capability.GATEWAY, Capability.READ_ONLY}
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +200,7 @@ class Development(Profile):
     @property
     def capabilities(self) -> frozenset[Capability]:
         """Of the embedded service everything is known; of a server of one's own, only what stands beside it."""
-        return frozenset(Capability) if self.embedded else frozenset({Capability.LLM})
+        return _EMBEDDED if self.embedded else frozenset({Capability.LLM})
 
     def _check(self) -> None:
         if self.base_url is not None and self.api_key is None:
@@ -259,6 +264,11 @@ class Staging(Profile):
         description="real Anthropic calls in staging; development has its own LLM service",
     )
 
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What every deployment has."""
+        return frozenset({Capability.GATEWAY})
+
 
 class Production(Profile):
     """HoneyHive's production deployment: read, never written to."""
@@ -301,6 +311,11 @@ class Production(Profile):
         validation_alias=AliasChoices("HH_PROD_DATA_PLANE_API_KEY"),
         description="the data plane key to production, for the lines that know one (from 1.7)",
     )
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What every deployment has, and that nothing is written."""
+        return frozenset({Capability.GATEWAY, Capability.READ_ONLY})
 
     def _check(self) -> None:
         address = addresses.parse(self.base_url)
