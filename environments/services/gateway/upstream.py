@@ -42,6 +42,8 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
+    # When it says it was; not handed on, because the answer that leaves the gateway has a time of its own.
+    date: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,7 @@ class Upstream:
             for name, value in response.headers.items()
             if _PASSED.fullmatch(name) and _VALUE.fullmatch(value)
         }
-        return Answer(response.status_code, headers, self._redactor.of_bytes(body))
+        return Answer(response.status_code, headers, self._redactor.of_bytes(body), response.headers.get("date", ""))
 
     def _note_tls(self, response: httpx.Response) -> None:
         channel = response.extensions["network_stream"].get_extra_info("ssl_object")
