@@ -68,7 +68,8 @@ class Upstream:
         self.address = address
         self.tls: Tls | None = None
         self._redactor = redactor
-        limits = httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS)
+        # A connection each, as the SDK does: one that is kept may be closed by the other side just as it is used again.
+        limits = httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=0)
         self._transport = httpx.AsyncHTTPTransport(verify=context, trust_env=False, limits=limits)
 
     async def answered(self, forward: Forward, credential: tuple[str, str] | None, within_s: float) -> Answer:
