@@ -18,6 +18,7 @@ from tests.unit.services.gateway.standin import DATA_PLANE_KEY, INGESTION_KEY, K
 from tests.unit.services.honeyhive.running import answered, refused
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.unit.services.gateway.running import Gateway
@@ -106,7 +107,7 @@ def test_a_provider_that_takes_its_key_in_another_header_gets_it_there(standin: 
     assert gateway.audit()[-1]["path"] == "/v1/messages"
 
 
-SPELLINGS = {
+SPELLINGS: dict[str, Callable[[str], str]] = {
     "plain": lambda key: key,
     "in a header": lambda key: f"Authorization: Bearer {key}",
     "upper case": str.upper,
