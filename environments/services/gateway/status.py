@@ -53,7 +53,7 @@ async def document(policy: Policy, placeholders: Placeholders, upstream: Upstrea
         **told,
         "reachable": True,
         "tls": _tls(upstream),
-        "clock_skew_s": clock_skew_s(asked.answer.headers.get("date", ""), asked.began, asked.ended),
+        "clock_skew_s": clock_skew_s(asked.answer.date, asked.began, asked.ended),
         "wrong_key": {
             "status": asked.answer.status,
             "body": asked.answer.body[:_SHOWN].decode(errors="replace"),

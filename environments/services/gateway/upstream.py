@@ -42,6 +42,8 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
+    # When it says it was; not handed on, because the answer that leaves the gateway has a time of its own.
+    date: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,8 @@ class Upstream:
         self.address = address
         self.tls: Tls | None = None
         self._redactor = redactor
-        limits = httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS)
+        # A connection each, as the SDK does: one that is kept may be closed by the other side just as it is used again.
+        limits = httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=0)
         self._transport = httpx.AsyncHTTPTransport(verify=context, trust_env=False, limits=limits)
 
     async def answered(self, forward: Forward, credential: tuple[str, str] | None, within_s: float) -> Answer:
@@ -116,7 +119,7 @@ class Upstream:
             for name, value in response.headers.items()
             if _PASSED.fullmatch(name) and _VALUE.fullmatch(value)
         }
-        return Answer(response.status_code, headers, self._redactor.of_bytes(body))
+        return Answer(response.status_code, headers, self._redactor.of_bytes(body), response.headers.get("date", ""))
 
     def _note_tls(self, response: httpx.Response) -> None:
         channel = response.extensions["network_stream"].get_extra_info("ssl_object")

@@ -98,5 +98,5 @@ def supervised(standin: Standin, folder: Path, **given: object) -> Iterator[Gate
         )
         with control, httpx.Client(base_url=told["url"], timeout=WITHIN_S) as http:
             gateway = Gateway(told["url"], process, folder / "audit.jsonl", control, http)
-            http.headers["Authorization"] = f"Bearer {gateway.keys()['project']}"
+            http.headers["Authorization"] = f"Bearer {next(iter(gateway.keys().values()))}"
             yield gateway

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from environments.services.gateway.operations import Operation
     from tests.unit.services.gateway.running import Gateway
     from tests.unit.services.gateway.standin import Standin
+    from tests.unit.services.honeyhive.running import Event
 
 READS = [operation for operation in OPERATIONS if operation.read]
 WRITES = [operation for operation in OPERATIONS if not operation.read]
@@ -31,7 +32,7 @@ def test_there_are_27_reads_and_51_other_operations() -> None:
 
 @pytest.mark.parametrize("read", READS, ids=lambda read: f"{read.method} {read.template}")
 def test_a_read_goes_through_with_the_real_key(production: Gateway, standin: Standin, read: Operation) -> None:
-    body = None if read.check is None else {"filters": []}
+    body: Event | None = None if read.check is None else {"filters": []}
     kind = "data_plane" if read.template.startswith("/v1/projects/") else "project"
     headers = {"Authorization": f"Bearer {production.keys()[kind]}"}
     with standin.watched() as reached:

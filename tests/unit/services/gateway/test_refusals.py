@@ -201,9 +201,7 @@ def test_a_connection_between_two_requests_is_kept_longer_than_a_head_may_take(p
     connection = http.client.HTTPConnection(*production.address, timeout=10)
     with closing(connection):
         for pause_s in (1.5, 0):  # longer than a head may take here: nothing must happen, so nothing can be waited for
-            connection.request(
-                "GET", "/v1/datasets", headers={"Authorization": production.http.headers["authorization"]}
-            )
+            connection.request("GET", "/v1/datasets", headers={"Authorization": key})
             response = connection.getresponse()
             assert response.status == 200
             response.read()
