@@ -73,7 +73,9 @@ def test_an_ingestion_key_goes_where_the_sdk_sends_it(staging: Gateway, standin:
     assert refused(misrouted) == (403, "this needs a key of another kind: project")
 
 
-@pytest.mark.parametrize("path", ["/v1/not/known", "/v1/events/a%20b", "/v1/events/%C3%A4", "/v1/sessions/abc"])
+@pytest.mark.parametrize(
+    "path", ["/v1/not/known", "/v1/events/a%20b", "/v1/events/%C3%A4", "/v1/sessions/abc", "/v1/runs/a:b~c"]
+)
 def test_a_path_that_the_sdk_does_not_know_goes_through_as_it_is(staging: Gateway, standin: Standin, path: str) -> None:
     with standin.watched() as reached:
         assert staging.http.get(path).status_code in {200, 404}

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.unit.waiting import wait_until
+
 if TYPE_CHECKING:
     from tests.unit.services.gateway.running import Gateway
     from tests.unit.services.gateway.standin import Standin
@@ -147,7 +149,9 @@ def test_what_is_no_http_is_answered_400_closed_and_counted(
     assert answer.startswith(b"HTTP/1.1 400 ") or (not answer and len(nonsense) > 100_000), answer
     assert answer.count(b"HTTP/1.1") <= 1
     assert reached == []
-    assert gateway.counts()["malformed"] > before
+    wait_until(lambda: gateway.counts().get("malformed", 0) > before, "it is counted")
+    assert gateway.counts()["malformed"] == before + 1
+    assert gateway.audit()[-1]["decision"] == "malformed"
 
 
 def test_what_follows_a_refused_request_on_its_connection_is_not_read(gateway: Gateway, standin: Standin) -> None:
