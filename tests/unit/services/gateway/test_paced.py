@@ -115,7 +115,7 @@ def test_three_cells_on_an_upstream_with_a_limit_of_20_a_second_see_no_429(
 
     def work(gateway: Gateway) -> list[int]:
         statuses = []
-        for _ in range(16):
+        for _ in range(10):
             statuses.append(gateway.http.get("/v1/runs").status_code)
             query = {"filters": [where("session_id", new_id())], "limit": 1, "page": 1}
             statuses.append(gateway.http.post("/v1/events/export", json=query).status_code)
@@ -131,8 +131,8 @@ def test_three_cells_on_an_upstream_with_a_limit_of_20_a_second_see_no_429(
         slowest_ms = max(line["ms"] for gateway in gateways for line in gateway.audit())
     print(f"\nrate {rate}: {len(statuses)} answers, {limit.refused} times 429 upstream, slowest {slowest_ms} ms")
     assert set(statuses) == {200}
-    assert len(statuses) == 96
-    assert sum(tries) == 96 + limit.refused
+    assert len(statuses) == 60
+    assert sum(tries) == 60 + limit.refused
     assert slowest_ms < 5000
     assert limit.refused == 0 if rate < 20 else limit.refused > 0
 
