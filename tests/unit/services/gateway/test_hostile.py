@@ -58,8 +58,8 @@ METHODS = st.sampled_from(
         *("get", "GET ", " GET", "POST\t", "G", "GETDELETE", "PROPFIND", "DELETE\x0bGET", ""),
     ]
 )
-VERSIONS = st.sampled_from(["HTTP/1.1"] * 8 + ["HTTP/1.0", "HTTP/2.0", "http/1.1", "HTTP/1.1 ", "", "HTTP/1"])
-ENDS = st.sampled_from([b"\r\n"] * 10 + [b"\n", b"\r", b"\r\n ", b"\r\r\n", b"\x00\r\n"])
+VERSIONS = st.sampled_from(["HTTP/1.1"] * 30 + ["HTTP/1.0", "HTTP/2.0", "http/1.1", "HTTP/1.1 ", "", "HTTP/1"])
+ENDS = st.sampled_from([b"\r\n"] * 40 + [b"\n", b"\r", b"\r\n ", b"\r\r\n", b"\x00\r\n"])
 BODIES = st.sampled_from(
     [
         *(
@@ -153,6 +153,7 @@ def damaged(draw: st.DrawFn) -> bytes:
 
 REQUESTS = st.one_of(
     st.tuples(heads(), BODIES).map(b"".join),
+    almost_right(),
     almost_right(),
     damaged(),
     st.tuples(almost_right(), almost_right()).map(b"".join),
