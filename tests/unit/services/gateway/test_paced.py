@@ -107,11 +107,12 @@ def test_three_gateways_share_one_bucket(standin: Standin, tmp_path: Path) -> No
     assert took_s < 15
 
 
-@pytest.mark.parametrize("rate", [15, 40], ids=["paced below the limit", "set above the limit"])
-def test_three_cells_on_an_upstream_with_a_limit_of_20_a_second_see_no_429(
-    standin: Standin, tmp_path: Path, rate: int
+# The second limit is one that three clients exceed on a busy machine, too.
+@pytest.mark.parametrize(("rate", "per_second"), [(15, 20), (40, 8)], ids=["paced below it", "paced above it"])
+def test_three_cells_on_an_upstream_with_a_limit_see_no_429(
+    standin: Standin, tmp_path: Path, rate: int, per_second: int
 ) -> None:
-    limit = Limit(20)
+    limit = Limit(per_second)
 
     def work(gateway: Gateway) -> list[int]:
         statuses = []
@@ -129,12 +130,14 @@ def test_three_cells_on_an_upstream_with_a_limit_of_20_a_second_see_no_429(
             statuses = [status for told in pool.map(work, gateways) for status in told]
         tries = [line["tries"] for gateway in gateways for line in gateway.audit()]
         slowest_ms = max(line["ms"] for gateway in gateways for line in gateway.audit())
-    print(f"\nrate {rate}: {len(statuses)} answers, {limit.refused} times 429 upstream, slowest {slowest_ms} ms")
+    print(
+        f"\n{rate} a second to a limit of {per_second}: {len(statuses)} answers, {limit.refused} times 429 upstream, slowest {slowest_ms} ms"
+    )
     assert set(statuses) == {200}
     assert len(statuses) == 60
     assert sum(tries) == 60 + limit.refused
     assert slowest_ms < 5000
-    assert limit.refused == 0 if rate < 20 else limit.refused > 0
+    assert limit.refused == 0 if rate < per_second else limit.refused > 0
 
 
 def test_a_429_to_a_write_is_handed_on_and_the_audit_says_so(standin: Standin, tmp_path: Path) -> None:
