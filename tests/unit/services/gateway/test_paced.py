@@ -130,9 +130,8 @@ def test_three_cells_on_an_upstream_with_a_limit_see_no_429(
             statuses = [status for told in pool.map(work, gateways) for status in told]
         tries = [line["tries"] for gateway in gateways for line in gateway.audit()]
         slowest_ms = max(line["ms"] for gateway in gateways for line in gateway.audit())
-    print(
-        f"\n{rate} a second to a limit of {per_second}: {len(statuses)} answers, {limit.refused} times 429 upstream, slowest {slowest_ms} ms"
-    )
+    told = f"{len(statuses)} answers, {limit.refused} times 429 upstream, slowest {slowest_ms} ms"
+    print(f"\n{rate} a second to a limit of {per_second}: {told}")
     assert set(statuses) == {200}
     assert len(statuses) == 60
     assert sum(tries) == 60 + limit.refused
