@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -55,8 +56,8 @@ class Gateway:
             return
         began = time.monotonic()
         method, path = requests.method_of(scope), requests.path_of(scope)
-        operation = operations.find(method, path)
-        entry = Entry(method, operations.template_of(method, path), operation is not None and operation.read)
+        effect, test = operations.effect_of(method, path), self._test_of(scope)
+        entry = Entry(method, operations.template_of(method, path), effect, test)
         try:
             response = _as_response(await self._answered(scope, receive, entry))
             entry.decision = Decision.RATE_LIMITED if response.status_code == _TOO_MANY else Decision.FORWARDED
@@ -69,15 +70,18 @@ class Gateway:
             entry.decision, entry.reason = Decision.FAILED, type(error).__name__
         entry.status, entry.ms = response.status_code, round((time.monotonic() - began) * 1000)
         self.audit.add(entry)
-        async with asyncio.timeout(_TAKEN_WITHIN_S):  # a client that doesn't read holds nothing for longer
-            await response(scope, receive, send)
+        with suppress(TimeoutError):  # a client that doesn't read holds nothing for longer: its connection is closed
+            async with asyncio.timeout(_TAKEN_WITHIN_S):
+                await response(scope, receive, send)
+
+    def _test_of(self, scope: Scope) -> str | None:
+        holders = filter(None, map(self.placeholders.holder, requests.keys_sent(scope)))
+        return next((holder.test for holder in holders), None)
 
     async def _answered(self, scope: Scope, receive: Receive, entry: Entry) -> Answer:
         try:
             request = requests.arrived(scope)
             key = requests.key_in(request)
-            holder = self.placeholders.holder(key[1]) if key else None
-            entry.test = holder.test if holder else None
             chosen = admitted(self.policy, request)
         except ApiError:
             await self._swallow(receive)

@@ -35,7 +35,8 @@ class Entry:
 
     method: str
     template: str
-    read: bool = False
+    # "read" or "write"; nothing for what is no request.
+    effect: str = ""
     test: str | None = None
     decision: Decision = Decision.FAILED
     status: int = 0
@@ -51,7 +52,7 @@ class Entry:
             "test": self.test,
             "method": self.method,
             "path": self.template,
-            "effect": "read" if self.read else "write",
+            "effect": self.effect or None,
             "decision": self.decision.value,
             "status": self.status,
             "ms": self.ms,

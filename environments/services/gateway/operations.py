@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from environments.services.gateway import queries
 
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
     BodyCheck = Callable[[JsonObject], None]
 
+Effect: TypeAlias = Literal["read", "write"]
+
 # What an id is made of. A dot at its start could be a step up in the path; nothing that needs escaping is in here.
-_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._~:-]{0,199}")
+_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
 _PARAMETER = re.compile(r"\{\w+\}")
 
 _LISTED = ("filters", "dateRange")
@@ -146,6 +148,12 @@ def find(method: str, path: str) -> Operation | None:
     """Return the operation that this is exactly, or None."""
     segments = path.split("/")
     return next((operation for operation in OPERATIONS if operation.fits(method, segments)), None)
+
+
+def effect_of(method: str, path: str) -> Effect:
+    """Tell what a request is for the record; one that nobody knows is judged by its method."""
+    operation = find(method, path)
+    return "read" if (method == "GET" if operation is None else operation.read) else "write"
 
 
 def template_of(method: str, path: str) -> str:

@@ -74,7 +74,9 @@ class Guarded(H11Protocol):
             self._give_up(408, f"a request's head did not arrive within {self.head_within_s:g} s")
 
     def _give_up(self, status: int, why: str) -> None:
-        self.audit.add(Entry("", "", decision=Decision.MALFORMED, status=status, reason=why))
+        # In the midst of a request the application hears that its client is gone, and writes that request's line.
+        if getattr(self.cycle, "response_complete", True):
+            self.audit.add(Entry("", "", decision=Decision.MALFORMED, status=status, reason=why))
         response = error_response(ApiError(status, why, headers={"Connection": "close"}))
         try:
             self._write(h11.Response(status_code=status, headers=response.raw_headers))

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, quote, unquote_to_bytes, urlencode
 from environments.services.http.errors import ApiError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from starlette.types import Scope
 
@@ -140,6 +140,13 @@ def target(request: Arrived) -> str:
 def passed(request: Arrived, known: Callable[[str], bool]) -> Mapping[str, str]:
     """Return the headers that are known, as far as they hold plain text."""
     return {name: value for name, value in request.headers.items() if known(name) and _VALUE.fullmatch(value)}
+
+
+def keys_sent(scope: Scope) -> Iterator[str]:
+    """Yield whatever stands where a key stands, of a request that may be refused for it: to know whose it is."""
+    for name, value in scope["headers"]:
+        if name.lower() in {b"authorization", b"x-api-key"}:
+            yield value.decode("latin-1").rpartition(" ")[2]
 
 
 def key_in(request: Arrived) -> tuple[str, str] | None:

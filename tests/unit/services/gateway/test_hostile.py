@@ -58,8 +58,8 @@ METHODS = st.sampled_from(
         *("get", "GET ", " GET", "POST\t", "G", "GETDELETE", "PROPFIND", "DELETE\x0bGET", ""),
     ]
 )
-VERSIONS = st.sampled_from(["HTTP/1.1"] * 8 + ["HTTP/1.0", "HTTP/2.0", "http/1.1", "HTTP/1.1 ", "", "HTTP/1"])
-ENDS = st.sampled_from([b"\r\n"] * 10 + [b"\n", b"\r", b"\r\n ", b"\r\r\n", b"\x00\r\n"])
+VERSIONS = st.sampled_from(["HTTP/1.1"] * 30 + ["HTTP/1.0", "HTTP/2.0", "http/1.1", "HTTP/1.1 ", "", "HTTP/1"])
+ENDS = st.sampled_from([b"\r\n"] * 40 + [b"\n", b"\r", b"\r\n ", b"\r\r\n", b"\x00\r\n"])
 BODIES = st.sampled_from(
     [
         *(
@@ -111,6 +111,9 @@ HEADERS = st.sampled_from(
 )
 
 
+QUERIES = [operation for operation in operations.OPERATIONS if operation.check]
+
+
 @st.composite
 def heads(draw: st.DrawFn) -> bytes:
     """Write a head out of good and bad parts."""
@@ -123,7 +126,7 @@ def heads(draw: st.DrawFn) -> bytes:
 @st.composite
 def almost_right(draw: st.DrawFn) -> bytes:
     """Write a request of the API, right in all but one or two places."""
-    operation = draw(st.sampled_from(operations.OPERATIONS))
+    operation = draw(st.sampled_from(operations.OPERATIONS) | st.sampled_from(QUERIES))
     body = draw(BODIES) if operation.method != "GET" else b""
     path = operation.template.replace("{", "").replace("}", "")
     length = len(body) + draw(st.sampled_from([0, 0, 0, 0, -1, 1, 40]))
@@ -150,6 +153,7 @@ def damaged(draw: st.DrawFn) -> bytes:
 
 REQUESTS = st.one_of(
     st.tuples(heads(), BODIES).map(b"".join),
+    almost_right(),
     almost_right(),
     damaged(),
     st.tuples(almost_right(), almost_right()).map(b"".join),

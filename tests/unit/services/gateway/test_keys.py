@@ -83,6 +83,15 @@ def test_a_key_that_is_no_placeholder_gets_the_upstreams_own_answer_to_a_wrong_k
     assert production.audit()[-1]["test"] is None
 
 
+@pytest.mark.parametrize("path", ["/v1/runs/..", "/v1/nothing", "/v1/runs?no=such"])
+def test_a_refused_request_names_its_test_too(production: Gateway, path: str) -> None:
+    key = production.keys("refused-test")["project"]
+    answer = production.raw(f"GET {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {key}\r\n\r\n".encode())
+    assert answer.startswith(b"HTTP/1.1 403 ")
+    line = production.audit()[-1]
+    assert (line["test"], line["decision"]) == ("refused-test", "refused")
+
+
 def test_a_request_without_a_key_arrives_without_one(production: Gateway, standin: Standin) -> None:
     with standin.watched() as reached:
         assert httpx.get(f"{production.url}/v1/runs").status_code == 401

@@ -73,7 +73,9 @@ def test_an_ingestion_key_goes_where_the_sdk_sends_it(staging: Gateway, standin:
     assert refused(misrouted) == (403, "this needs a key of another kind: project")
 
 
-@pytest.mark.parametrize("path", ["/v1/not/known", "/v1/events/a%20b", "/v1/events/%C3%A4", "/v1/sessions/abc"])
+@pytest.mark.parametrize(
+    "path", ["/v1/not/known", "/v1/events/a%20b", "/v1/events/%C3%A4", "/v1/sessions/abc", "/v1/runs/a:b~c"]
+)
 def test_a_path_that_the_sdk_does_not_know_goes_through_as_it_is(staging: Gateway, standin: Standin, path: str) -> None:
     with standin.watched() as reached:
         assert staging.http.get(path).status_code in {200, 404}
@@ -105,15 +107,16 @@ def test_three_gateways_share_one_bucket(standin: Standin, tmp_path: Path) -> No
     assert took_s < 15
 
 
-@pytest.mark.parametrize("rate", [15, 40], ids=["paced below the limit", "set above the limit"])
-def test_three_cells_on_an_upstream_with_a_limit_of_20_a_second_see_no_429(
-    standin: Standin, tmp_path: Path, rate: int
+# The second limit is one that three clients exceed on a busy machine, too.
+@pytest.mark.parametrize(("rate", "per_second"), [(15, 20), (40, 8)], ids=["paced below it", "paced above it"])
+def test_three_cells_on_an_upstream_with_a_limit_see_no_429(
+    standin: Standin, tmp_path: Path, rate: int, per_second: int
 ) -> None:
-    limit = Limit(20)
+    limit = Limit(per_second)
 
     def work(gateway: Gateway) -> list[int]:
         statuses = []
-        for _ in range(16):
+        for _ in range(10):
             statuses.append(gateway.http.get("/v1/runs").status_code)
             query = {"filters": [where("session_id", new_id())], "limit": 1, "page": 1}
             statuses.append(gateway.http.post("/v1/events/export", json=query).status_code)
@@ -127,12 +130,13 @@ def test_three_cells_on_an_upstream_with_a_limit_of_20_a_second_see_no_429(
             statuses = [status for told in pool.map(work, gateways) for status in told]
         tries = [line["tries"] for gateway in gateways for line in gateway.audit()]
         slowest_ms = max(line["ms"] for gateway in gateways for line in gateway.audit())
-    print(f"\nrate {rate}: {len(statuses)} answers, {limit.refused} times 429 upstream, slowest {slowest_ms} ms")
+    told = f"{len(statuses)} answers, {limit.refused} times 429 upstream, slowest {slowest_ms} ms"
+    print(f"\n{rate} a second to a limit of {per_second}: {told}")
     assert set(statuses) == {200}
-    assert len(statuses) == 96
-    assert sum(tries) == 96 + limit.refused
+    assert len(statuses) == 60
+    assert sum(tries) == 60 + limit.refused
     assert slowest_ms < 5000
-    assert limit.refused == 0 if rate < 20 else limit.refused > 0
+    assert limit.refused == 0 if rate < per_second else limit.refused > 0
 
 
 def test_a_429_to_a_write_is_handed_on_and_the_audit_says_so(standin: Standin, tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.unit.waiting import wait_until
+
 if TYPE_CHECKING:
     from tests.unit.services.gateway.running import Gateway
     from tests.unit.services.gateway.standin import Standin
@@ -54,7 +56,10 @@ NONSENSE = [
     b"POST /v1/runs HTTP/1.1\r\nHost: a\r\nContent-Length: 1_0\r\n\r\n0123456789",
     b"POST /v1/runs HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n",
     b"POST /v1/runs HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
-    b"POST /v1/events/export HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
+    (
+        b"POST /v1/events/export HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n"
+    ),
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     b"GET /v1/runs HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 200_000 + b"\r\n\r\n",
 ]
@@ -147,7 +152,9 @@ def test_what_is_no_http_is_answered_400_closed_and_counted(
     assert answer.startswith(b"HTTP/1.1 400 ") or (not answer and len(nonsense) > 100_000), answer
     assert answer.count(b"HTTP/1.1") <= 1
     assert reached == []
-    assert gateway.counts()["malformed"] > before
+    wait_until(lambda: gateway.counts().get("malformed", 0) > before, "it is counted")
+    assert gateway.counts()["malformed"] == before + 1
+    assert gateway.audit()[-1]["decision"] == "malformed"
 
 
 def test_what_follows_a_refused_request_on_its_connection_is_not_read(gateway: Gateway, standin: Standin) -> None:
