@@ -79,6 +79,12 @@ class ProductionHostRefused(ProfileError):
     """A profile that may write points at a production host."""
 
 
+class ProductionNotArmed(ProfileError):
+    """Production points at a server that is not on the list of production servers."""
+
+    exit_code = UNKNOWN
+
+
 class InterpreterMissing(MatrixError):
     """This machine does not have the Python that a cell needs."""
 

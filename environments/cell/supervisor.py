@@ -25,11 +25,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from environments import budget, lineage, profiles, project
 from environments.cell import suite
 from environments.cell.log import Log
-from environments.cell.reach import Reached, reach
+from environments.cell.namespace import Namespace
+from environments.cell.reach import Reached, Reaching, reach
 from environments.errors import MatrixError, UsageError, exit_on_error
 from environments.inside import fence
 from environments.inside.target import Target
 from environments.matrix import Cell, SdkLine
+from environments.results import audit as audits
 from environments.results import junit, record
 from environments.results.record import Outcome, Record, Sdk
 from environments.results.scrubber import Scrubber
@@ -178,18 +180,25 @@ class Supervisor:
             _beside(self._watch_time(), cleanup)
             recipe = build.Recipe(interpreter, cell.sdk)
             installing = _beside(build.built(recipe, space.lifeline, self._log.say), cleanup)
-            reached = await reach(profile, space, self._log.say)
+            reached = await reach(profile, Reaching(space, self._order.folder, self._log.say, cleanup))
             for service in reached.services:
                 cleanup.push_async_callback(service.stop)
                 _beside(self._watch_service(service), cleanup)
             python = await installing
             workers = self._order.workers or len(leased.locks)
-            self._record = replace(self._record, base_url=reached.base_url, workers=workers)
+            self._record = replace(
+                self._record,
+                base_url=reached.upstream or reached.base_url,
+                fence=_fence_of(reached),
+                workers=workers,
+            )
             self._write_target(profile, reached, space)
             await self._test(python, workers, reached, space)
 
     async def _test(self, python: Path, workers: int, reached: Reached, space: suite.Workspace) -> None:
         command = suite.command(python, workers, self._order.test_time_limit_s, self._order.arguments)
+        if isinstance(reached.isolation, Namespace):
+            command = reached.isolation.entering(command)
         environment = suite.environment(space, python, reached.keys)
         self._log.say(f"running the tests in {'one process' if workers == 1 else f'{workers} workers'} …")
         self._exit_status = await suite.run(command, space, environment, self._log, self._tests_started)
@@ -212,15 +221,18 @@ class Supervisor:
             ledger=str(space.ledger),
             llm_url=reached.llm_url,
             control=reached.control,
+            gateway=reached.gateway,
         ).write(space.target)
 
     def _gather_evidence(self, space: suite.Workspace) -> None:
         """Put into the record what the processes inside the cell told."""
         ledger = record.read_ledger(space.lines(space.ledger))
         self._ledger = ledger
+        audit = audits.read(space.lines(self._order.folder / "audit.jsonl"))
         self._record = replace(
             self._record,
-            tests=ledger.tests,
+            tests=audits.held_against(ledger.tests, audit, ledger.expecting_refusals),
+            requests=audit.requests,
             python=ledger.python or self._record.python,
             sdk=replace(self._record.sdk, origin=ledger.sdks[0][1]) if ledger.sdks else self._record.sdk,
             packages=ledger.packages,
@@ -239,6 +251,16 @@ def _beside(work: Coroutine[None, None, _T], cleanup: contextlib.AsyncExitStack)
     task = asyncio.create_task(work)
     cleanup.callback(task.cancel)
     return task
+
+
+def _fence_of(reached: Reached) -> str:
+    match reached.isolation:
+        case None:
+            return "audit hook"
+        case str(reason):
+            return f"audit hook; no network namespace: {reason}"
+        case _:
+            return "audit hook, network namespace"
 
 
 def begun(order: Order) -> Record:

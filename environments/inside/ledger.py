@@ -2,6 +2,7 @@
 
 {"entry": "start", "test": ID}
 {"entry": "phase", "test": ID, "when": …, "outcome": …, "duration_s": …, "reason": …}
+{"entry": "expects-refused-write", "test": ID}
 {"entry": "resource", "name": …, "state": "created" | "deleted"}
 {"entry": "sdk", "version": …, "origin": …}                what a process that ran tests has imported
 {"entry": "cell", "python": …, "packages": {name: version}}

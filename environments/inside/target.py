@@ -8,6 +8,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 VARIABLE = "MATRIX_TARGET"
+# In which variable a key of each kind stands, where there is one.
+KEY_VARIABLES = {
+    "project": "MATRIX_API_KEY",
+    "ingestion": "MATRIX_INGESTION_API_KEY",
+    "data_plane": "MATRIX_DATA_PLANE_API_KEY",
+}
 
 
 @dataclass(frozen=True)
@@ -24,7 +30,7 @@ class Project:
 
 @dataclass(frozen=True)
 class Control:
-    """Where a service can be told to mint projects and keys, and the variable in which its token stands."""
+    """Where a service of the cell can be asked about itself, and the variable in which its token stands."""
 
     url: str
     token_variable: str
@@ -54,7 +60,10 @@ class Target:
     ledger: str = field(repr=False)
     # The LLM service, without a trailing slash or `/v1`; None where the environment has none.
     llm_url: str | None = None
+    # The embedded service's: mints projects and keys.
     control: Control | None = None
+    # The gateway's: tells what a test cannot see of what is behind it.
+    gateway: Control | None = None
 
     @property
     def api_key(self) -> str:
@@ -71,13 +80,14 @@ def load() -> Target | None:
     if path is None:
         return None
     written = json.loads(Path(path).read_text(encoding="utf-8"))
-    other, control = written["other_project"], written["control"]
+    other = written["other_project"]
+    controls = {name: written[name] for name in ("control", "gateway")}
     return Target(
         **{
             **written,
             "project": Project(**written["project"]),
             "other_project": None if other is None else Project(**other),
-            "control": None if control is None else Control(**control),
+            **{name: None if found is None else Control(**found) for name, found in controls.items()},
             "capabilities": tuple(written["capabilities"]),
         }
     )

@@ -6,7 +6,7 @@ fixed by its class: no variable, argument or file makes production writable or r
 
 # No `from __future__ import annotations` here: pydantic reads the annotations of the fields.
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -16,12 +16,22 @@ from pydantic import AliasChoices, Field, PrivateAttr, SecretStr, ValidationErro
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from environments.errors import InvalidSetting, MissingCredential, ProductionHostRefused
+from environments.errors import InvalidSetting, MissingCredential, ProductionHostRefused, ProductionNotArmed
 from environments.matrix import Environment
-from environments.profiles import addresses, places
+from environments.profiles import addresses, places, shapes
 from environments.profiles.places import Place
 from environments.profiles.resolve import FromPlace, origin, places_for, refusal, variables, wrong_shape
-from environments.profiles.shapes import AnyAddress, DataPlaneKey, IngestionKey, Key, Project, Seconds, SecureAddress
+from environments.profiles.shapes import (
+    AnyAddress,
+    Authority,
+    DataPlaneKey,
+    IngestionKey,
+    Key,
+    Project,
+    Seconds,
+    SecureAddress,
+    Servers,
+)
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -30,6 +40,7 @@ HIDDEN = "set (hidden)"
 UNSET = "not set"
 DEFAULT_PROJECT = "integration-test-project"
 PRODUCTION_URL = "HH_PROD_BASE_URL"
+PRODUCTION_HOSTS = "HH_PROD_HOSTS"
 
 
 class Capability(StrEnum):
@@ -39,6 +50,11 @@ class Capability(StrEnum):
     MINT_PROJECT = "mint-project"  # a test can have projects and keys of its own made
     DELETE = "delete"  # what was created can be deleted for good
     LLM = "llm"  # the LLM service is there to be called
+    GATEWAY = "gateway"  # a gateway stands before it, and tells what tests cannot see themselves
+    READ_ONLY = "read-only"  # a write is refused
+
+
+_EMBEDDED = frozenset(Capability) - {Capability.GATEWAY, Capability.READ_ONLY}
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +200,7 @@ class Development(Profile):
     @property
     def capabilities(self) -> frozenset[Capability]:
         """Of the embedded service everything is known; of a server of one's own, only what stands beside it."""
-        return frozenset(Capability) if self.embedded else frozenset({Capability.LLM})
+        return _EMBEDDED if self.embedded else frozenset({Capability.LLM})
 
     def _check(self) -> None:
         if self.base_url is not None and self.api_key is None:
@@ -217,6 +233,11 @@ class Staging(Profile):
         validation_alias=AliasChoices("HH_STAGING_BASE_URL", "HH_INTEGRATION_BASE_URL"),
         description="where staging is",
     )
+    ca_file: Authority = Field(
+        None,
+        validation_alias=AliasChoices("HH_STAGING_CA_FILE"),
+        description="staging's private certificate authority, a PEM file; else those of the system",
+    )
     project: Project = Field(
         DEFAULT_PROJECT,
         validation_alias=AliasChoices("HH_STAGING_PROJECT", "HH_INTEGRATION_PROJECT"),
@@ -243,6 +264,11 @@ class Staging(Profile):
         description="real Anthropic calls in staging; development has its own LLM service",
     )
 
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What every deployment has."""
+        return frozenset({Capability.GATEWAY})
+
 
 class Production(Profile):
     """HoneyHive's production deployment: read, never written to."""
@@ -260,6 +286,16 @@ class Production(Profile):
         validation_alias=AliasChoices(PRODUCTION_URL),
         description="where production is; development and staging refuse this server too",
     )
+    hosts: Servers = Field(
+        tuple(f"{host}:443" for host in sorted(addresses.PRODUCTION_HOSTS)),
+        validation_alias=AliasChoices(PRODUCTION_HOSTS),
+        description="the servers that production may be (host:port, separated by commas); any other is not reached",
+    )
+    ca_file: Authority = Field(
+        None,
+        validation_alias=AliasChoices("HH_PROD_CA_FILE"),
+        description="production's private certificate authority, a PEM file; else those of the system",
+    )
     project: Project = Field(
         DEFAULT_PROJECT,
         validation_alias=AliasChoices("HH_PROD_PROJECT"),
@@ -275,6 +311,21 @@ class Production(Profile):
         validation_alias=AliasChoices("HH_PROD_DATA_PLANE_API_KEY"),
         description="the data plane key to production, for the lines that know one (from 1.7)",
     )
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What every deployment has, and that nothing is written."""
+        return frozenset({Capability.GATEWAY, Capability.READ_ONLY})
+
+    def _check(self) -> None:
+        address = addresses.parse(self.base_url)
+        if f"{address.host}:{address.port}" not in self.hosts:
+            raise ProductionNotArmed(
+                f"production is {self.base_url}, which is none of the servers that production may be:"
+                f" {', '.join(self.hosts)}",
+                expected=f"{address.host}:{address.port} in {PRODUCTION_HOSTS}, if that really is your production",
+                remedy=f"correct {PRODUCTION_URL}, or set {PRODUCTION_HOSTS} in {places_for(self.environment)}",
+            )
 
 
 PROFILES: Mapping[Environment, type[Profile]] = {
@@ -294,8 +345,8 @@ def load(environment: Environment, root: Path) -> Profile:
     places.refuse_problems(found)
     places.refuse_unknown(found, known | places.SDK_VARIABLES)
     if environment is not Environment.PRODUCTION:
-        # For the one line that says which server is production: no writable profile may point there.
-        elsewhere = places.env_file(root / f".env.{Environment.PRODUCTION}").only(PRODUCTION_URL)
+        # For the lines that say which servers are production: no writable profile may point there.
+        elsewhere = places.env_file(root / f".env.{Environment.PRODUCTION}").only(PRODUCTION_URL, PRODUCTION_HOSTS)
         places.refuse_problems((elsewhere,))
         found = (*found, elsewhere)
     return PROFILES[environment](found)
@@ -312,15 +363,22 @@ def settings_table() -> tuple[SettingRow, ...]:
     return tuple(rows.values())
 
 
+_NAMING_PRODUCTION: Mapping[str, Callable[[str], tuple[str, ...]]] = {
+    PRODUCTION_URL: lambda url: (url,),
+    PRODUCTION_HOSTS: lambda servers: tuple(f"https://{server}" for server in shapes.servers(servers)),
+}
+
+
 def _named_production(found: tuple[Place, ...]) -> list[addresses.Address]:
     """Return every server that is named as production, wherever; one that cannot be made out is refused."""
     named, wrong = [], []
     for place in found:
-        if url := place.values.get(PRODUCTION_URL):
-            try:
-                named.append(addresses.parse(url.get_secret_value()))
-            except ValueError as error:
-                wrong.append((f"{PRODUCTION_URL}, in {place.label}", str(error)))
+        for variable, read in _NAMING_PRODUCTION.items():
+            if value := place.values.get(variable):
+                try:
+                    named += [addresses.parse(url) for url in read(value.get_secret_value())]
+                except ValueError as error:
+                    wrong.append((f"{variable}, in {place.label}", str(error)))
     if wrong:
         raise wrong_shape(wrong)
     return named
@@ -329,6 +387,8 @@ def _named_production(found: tuple[Place, ...]) -> list[addresses.Address]:
 def _shown(value: object, nothing: str = UNSET) -> str:
     if value is None:
         return nothing
+    if isinstance(value, tuple):
+        return ", ".join(value)
     if isinstance(value, SecretStr):
         return HIDDEN
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -85,9 +85,9 @@ class Place:
         values = {name: SecretStr(stripped[spelling]) for name, spelling in spelled.items()}
         return cls(label, MappingProxyType(values), MappingProxyType(spelled), tuple(problems))
 
-    def only(self, variable: str) -> Place:
-        """Return this place with nothing but one variable in it."""
-        kept = {name: value for name, value in self.values.items() if name == variable}
+    def only(self, *variables: str) -> Place:
+        """Return this place with nothing but these variables in it."""
+        kept = {name: value for name, value in self.values.items() if name in variables}
         return Place(self.label, MappingProxyType(kept), self.spelled, self.problems)
 
     def first(self, variables: Iterable[str]) -> str | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
@@ -30,6 +31,28 @@ def _secure_address(value: object) -> str:
     if address.scheme != "https" and not address.loopback:
         raise ValueError("https://, because a key travels with every request (http:// is for this machine only)")
     return str(address)
+
+
+def servers(value: object) -> tuple[str, ...]:
+    """Return servers that stand separated by commas as host:port; raise ValueError for what are none."""
+    named = [each.strip() for each in _text(value).split(",")]
+    try:
+        # Through an address, for its normal spelling.
+        parsed = [addresses.parse(f"https://{each}") for each in named]
+    except ValueError:
+        parsed = []
+    if not parsed or any(address.path for address in parsed):
+        raise ValueError("hosts, perhaps with a port each, separated by commas")
+    return tuple(f"{address.host}:{address.port}" for address in parsed)
+
+
+def _file(value: object) -> Path | None:
+    if value is None:
+        return None
+    path = Path(_text(value)).expanduser()
+    if not path.is_file():
+        raise ValueError("the path of a file that is there")
+    return path.absolute()
 
 
 def _project(value: object) -> str:
@@ -66,6 +89,8 @@ def _typed_key(prefix: str) -> Callable[[SecretStr], SecretStr]:
 
 AnyAddress = Annotated[str | None, BeforeValidator(_any_address)]
 SecureAddress = Annotated[str, BeforeValidator(_secure_address)]
+Servers = Annotated[tuple[str, ...], BeforeValidator(servers)]
+Authority = Annotated[Path | None, BeforeValidator(_file)]
 Project = Annotated[str, BeforeValidator(_project)]
 Seconds = Annotated[float, BeforeValidator(_seconds)]
 Key = Annotated[SecretStr, AfterValidator(_shape(r"[!-~]+", "visible ASCII characters, without blanks"))]

@@ -112,7 +112,9 @@ class Record:
     arguments: tuple[str, ...] = ()
     packages: Mapping[str, str] = field(default_factory=dict)
     resources: Mapping[str, int] = field(default_factory=lambda: {"created": 0, "deleted": 0, "left": 0})
-    # Counted by the gateway; a cell that talks to its own service has none.
+    # What keeps the cell's processes in; None where it never came to that.
+    fence: str | None = None
+    # Summed up from the gateway's audit; a cell that talks to its own service has none.
     requests: Mapping[str, int] | None = None
     breaches: tuple[Breach, ...] = ()
     schema: int = SCHEMA
@@ -150,6 +152,8 @@ class Ledger:
     python: str | None = None
     packages: Mapping[str, str] = field(default_factory=dict)
     resources: Mapping[str, int] = field(default_factory=lambda: {"created": 0, "deleted": 0, "left": 0})
+    # The tests that say of themselves that the gateway will refuse a write of theirs.
+    expecting_refusals: frozenset[str] = frozenset()
 
 
 def utc_now() -> str:
@@ -175,6 +179,7 @@ def read_ledger(lines: Iterable[str]) -> Ledger:
         tests=tuple(_test_result(test, own) for test, own in finished.items()),
         unfinished=tuple(test for test in started if test not in finished),
         sdks=tuple(dict.fromkeys((e["version"], e["origin"]) for e in entries if e["entry"] == "sdk")),
+        expecting_refusals=frozenset(e["test"] for e in entries if e["entry"] == "expects-refused-write"),
         python=cell.get("python"),
         packages=cell.get("packages", {}),
         resources={"created": len(states), "deleted": deleted, "left": len(states) - deleted},
@@ -287,6 +292,7 @@ def costs(results: Path) -> dict[str, float]:
 _LEDGER: dict[str, dict[str, Any]] = {
     "start": {"test": str},
     "phase": {"test": str, "when": str, "outcome": str, "duration_s": (int, float), "reason": str},
+    "expects-refused-write": {"test": str},
     "resource": {"name": str, "state": str},
     "sdk": {"version": str, "origin": str},
     "cell": {"python": str, "packages": dict},

@@ -21,6 +21,7 @@ from environments.errors import ServiceFailed
 from environments.inside import lifeline
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Mapping
     from pathlib import Path
 
@@ -37,6 +38,14 @@ class ServiceSpec:
     name: str
     module: str
     config: Mapping[str, Any] = field(repr=False)
+    # What it is to listen on, where that was bound for it: the configuration gets their descriptors as `sockets`.
+    sockets: tuple[socket.socket, ...] = ()
+
+    @property
+    def line(self) -> bytes:
+        """The line that the service reads."""
+        sockets = {"sockets": [each.fileno() for each in self.sockets]} if self.sockets else {}
+        return json.dumps({**self.config, **sockets}).encode() + b"\n"
 
 
 @dataclass(frozen=True)
@@ -77,6 +86,7 @@ async def start(spec: ServiceSpec, lifeline_path: Path, log: Path) -> RunningSer
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=stderr,
+            pass_fds=[each.fileno() for each in spec.sockets],
             start_new_session=True,
         )
     try:
@@ -93,7 +103,7 @@ async def start(spec: ServiceSpec, lifeline_path: Path, log: Path) -> RunningSer
 async def _ready(process: asyncio.subprocess.Process, spec: ServiceSpec) -> Mapping[str, str]:
     assert process.stdin is not None  # both are pipes, as asked
     assert process.stdout is not None
-    process.stdin.write(json.dumps(spec.config).encode() + b"\n")
+    process.stdin.write(spec.line)
     await process.stdin.drain()
     process.stdin.close()
     urls: Mapping[str, str] = json.loads(await process.stdout.readline())

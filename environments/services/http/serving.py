@@ -8,7 +8,7 @@ import logging
 import signal
 import socket
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import uvicorn
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from starlette.types import ASGIApp, Receive, Scope, Send
+    from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HOST = "127.0.0.1"
 # The SDK's exporter sends every 5 s over a kept connection and does not try again: never close it in between.
@@ -43,8 +44,15 @@ def bound(port: int, option: str = "--port") -> socket.socket:
     return listener
 
 
-def serve_on(sites: Mapping[socket.socket, ASGIApp], ready: Callable[[tuple[str, ...]], None]) -> None:
-    """Serve each socket its application until a signal says stop. `ready` gets their URLs once they answer."""
+def serve_on(
+    sites: Mapping[socket.socket, ASGIApp],
+    ready: Callable[[tuple[str, ...]], None],
+    protocol: Literal["h11"] | type[H11Protocol] = "h11",
+) -> None:
+    """Serve each socket its application until a signal says stop. `ready` gets their URLs once they answer.
+
+    `protocol` reads the requests: h11, because others drop absolute targets silently and accept a missing Host.
+    """
     ports = {listener.getsockname()[1]: app for listener, app in sites.items()}
 
     async def by_port(scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,7 +61,7 @@ def serve_on(sites: Mapping[socket.socket, ASGIApp], ready: Callable[[tuple[str,
     logging.getLogger("uvicorn.error").addFilter(_is_news)
     settings = uvicorn.Config(
         by_port if len(ports) > 1 else next(iter(ports.values())),
-        http="h11",
+        http=protocol,
         loop="asyncio",
         ws="none",
         lifespan="off",

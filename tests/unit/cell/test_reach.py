@@ -1,0 +1,199 @@
+"""Cells of staging and production, against a stand-in that records what reaches it: the embedded service over TLS."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.unit.conftest import PYTHON
+from tests.unit.services.gateway.standin import KEYS, PROJECT_KEY, Standin, stand_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from tests.unit.conftest import Ended
+
+    Run = Callable[..., Ended]
+    Suite = Callable[[str], str]
+
+PRODUCTION = f"integration-{PYTHON}-production"
+STAGING = f"integration-{PYTHON}-staging"
+
+TRIES_A_WRITE = """
+    import httpx, pytest
+
+    def write(target):
+        headers = {"Authorization": f"Bearer {target.api_key}"}
+        return httpx.post(f"{target.base_url}/session/start", json={"session": {}}, headers=headers)
+
+    @pytest.mark.read_only
+    def test_it_writes(target):
+        import honeyhive
+        assert write(target).status_code == 403
+
+    @pytest.mark.read_only
+    @pytest.mark.expects_refused_write
+    def test_it_writes_and_says_so(target):
+        assert write(target).status_code == 403
+"""
+
+ESCAPES = """
+    import ctypes, os, pathlib, socket, subprocess, sys
+    import pytest
+
+    pytestmark = pytest.mark.read_only
+    PORT = {port}
+
+    def test_imports_the_sdk():
+        import honeyhive
+
+    def test_a_raw_socket():
+        socket.create_connection(("127.0.0.1", PORT), timeout=5)
+
+    def test_connect_ex():
+        with socket.socket() as one:
+            assert one.connect_ex(("127.0.0.1", PORT)) == 0
+
+    def test_a_program_that_is_no_python():
+        subprocess.run(["bash", "-c", f"exec 3<>/dev/tcp/127.0.0.1/{{PORT}}"], check=True)
+
+    def test_a_shell():
+        assert os.system(f"bash -c 'exec 3<>/dev/tcp/127.0.0.1/{{PORT}}'") == 0
+
+    def test_the_c_library():
+        libc = ctypes.CDLL(None, use_errno=True)
+        one = libc.socket(socket.AF_INET, socket.SOCK_STREAM, 0)
+        address = PORT.to_bytes(2, "big") + socket.inet_aton("127.0.0.1") + bytes(8)
+        assert libc.connect(one, socket.AF_INET.to_bytes(2, sys.byteorder) + address, 16) == 0
+
+    def test_the_key_in_the_environment_of_the_supervisor():
+        told = pathlib.Path(f"/proc/{{os.getppid()}}/environ").read_bytes()
+        assert {canary!r} in told.decode(errors="replace")
+"""
+# What each of them gets.
+REFUSED_BY = {
+    "test_a_raw_socket": "fence: 127.0.0.1",
+    "test_connect_ex": "fence: 127.0.0.1",
+    "test_a_program_that_is_no_python": "returned non-zero exit status 1",
+    "test_a_shell": "assert 256 == 0",
+    "test_the_c_library": "assert -1 == 0",
+}
+
+
+@pytest.fixture(scope="module")
+def standin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standin]:
+    """Serve a stand-in of this module's own."""
+    with stand_in(tmp_path_factory.mktemp("standin")) as served:
+        yield served
+
+
+def settings(standin: Standin, prefix: str = "PROD") -> Mapping[str, str]:
+    """Return the variables that point an environment at the stand-in."""
+    server = urlsplit(standin.url).netloc
+    hosts = {"HH_PROD_HOSTS": server} if prefix == "PROD" else {}
+    return {
+        f"HH_{prefix}_API_KEY": PROJECT_KEY,
+        f"HH_{prefix}_BASE_URL": standin.url,
+        f"HH_{prefix}_PROJECT": "one",
+        f"HH_{prefix}_CA_FILE": str(standin.ca_file),
+        f"HH_{prefix}_INGESTION_API_KEY": KEYS["ingestion"],
+        f"HH_{prefix}_DATA_PLANE_API_KEY": KEYS["data_plane"],
+        **hosts,
+    }
+
+
+def test_production_runs_the_read_only_tests_and_nothing_but_reads_arrives(run_cell: Run, standin: Standin) -> None:
+    with standin.watched() as reached:
+        ended = run_cell("-n", "0", cell=PRODUCTION, **settings(standin))
+    assert ended.record["outcome"] == "passed", ended
+    assert ended.record["counts"]["passed"] >= 20, ended
+    reads = {("GET", request.path.split("?")[0]) for request in reached if request.method == "GET"}
+    assert {(request.method, request.path) for request in reached} - reads == {("POST", "/v1/events/export")}
+    assert ended.record["requests"]["writes"] == 0
+    assert ended.record["requests"]["refused"] >= 1  # of the test that expects it
+    assert ended.record["base_url"] == standin.url
+
+
+def test_production_says_what_it_is_about_to_do_before_it_does_it(
+    run_cell: Run, suite: Suite, standin: Standin
+) -> None:
+    ended = run_cell(suite("def test_it(): pass"), cell=PRODUCTION, **settings(standin))
+    said = f"production: reads, and nothing else, will go to {standin.url}, project 'one'"
+    assert ended.output.index(said) < ended.output.index("running the tests"), ended
+
+
+def test_a_test_that_tries_a_write_in_production_fails_unless_it_says_so(
+    run_cell: Run, suite: Suite, standin: Standin
+) -> None:
+    with standin.watched() as reached:
+        ended = run_cell(suite(TRIES_A_WRITE), "-m", "read_only", cell=PRODUCTION, **settings(standin))
+    outcomes = {test["id"].rpartition("::")[2]: test for test in ended.record["tests"]}
+    assert outcomes["test_it_writes"]["outcome"] == "failed", ended
+    assert "the gateway refused POST /session/start" in outcomes["test_it_writes"]["reason"]
+    assert outcomes["test_it_writes_and_says_so"]["outcome"] == "passed"
+    assert reached == []
+
+
+@pytest.mark.parametrize("asked", [("-k", "test_it"), ()])
+def test_asking_production_for_a_test_that_writes_gets_an_explanation(
+    run_cell: Run, suite: Suite, standin: Standin, asked: tuple[str, ...]
+) -> None:
+    ended = run_cell(suite("def test_it(): pass"), "-n", "0", *asked, cell=PRODUCTION, **settings(standin))
+    assert ended.record["outcome"] == "failed", ended
+    assert "production is only ever read, and these tests are not marked read_only" in ended.output
+
+
+def test_production_at_a_server_that_is_not_on_its_list_does_not_run(run_cell: Run, standin: Standin) -> None:
+    ended = run_cell(cell=PRODUCTION, **{**settings(standin), "HH_PROD_HOSTS": "elsewhere.example"})
+    assert (ended.status, ended.record["outcome"]) == (3, "not-run"), ended
+    assert "none of the servers that production may be: elsewhere.example:443" in ended.record["reason"]
+
+
+def test_what_a_test_in_production_tries_to_get_out_by_gets_it_nowhere(
+    run_cell: Run, suite: Suite, standin: Standin
+) -> None:
+    source = ESCAPES.format(port=standin.port, canary=PROJECT_KEY)
+    with standin.watched() as reached:
+        ended = run_cell(suite(source), "-n", "0", "-m", "read_only", cell=PRODUCTION, **settings(standin))
+    got = {test["id"].rpartition("::")[2]: test for test in ended.record["tests"]}
+    for test, by in REFUSED_BY.items():
+        assert got[test]["outcome"] == "failed", ended
+        assert by in got[test]["reason"], got[test]
+    assert reached == []
+
+
+def test_no_real_key_stands_in_anything_that_a_failed_cell_leaves_or_says(
+    run_cell: Run, suite: Suite, standin: Standin
+) -> None:
+    shows_all = """
+        import os, pathlib, pytest
+        @pytest.mark.read_only
+        def test_it(target):
+            import honeyhive
+            print(dict(os.environ), target, pathlib.Path("/proc/self/environ").read_bytes())
+            assert 0, dict(os.environ)
+    """
+    ended = run_cell(suite(shows_all), "-m", "read_only", "-s", cell=PRODUCTION, **settings(standin))
+    assert ended.record["outcome"] == "failed", ended
+    left = [path.read_bytes() for path in ended.folder.rglob("*") if path.is_file()]
+    for key in KEYS.values():
+        assert all(key.encode() not in content for content in (*left, ended.output.encode()))
+
+
+def test_staging_writes_through_the_gateway_and_cleans_up(run_cell: Run, standin: Standin) -> None:
+    ended = run_cell("-n", "0", "test_sessions.py", cell=STAGING, **settings(standin, "STAGING"))
+    assert ended.record["outcome"] == "passed", ended
+    assert ended.record["requests"]["writes"] > 0
+    assert ended.record["requests"]["refused"] == 0
+    assert ended.record["fence"].startswith("audit hook")
+
+
+def test_a_server_that_cannot_be_reached_fails_the_tests_and_not_the_supervisor(
+    run_cell: Run, standin: Standin
+) -> None:
+    nowhere = {**settings(standin), "HH_PROD_BASE_URL": "https://localhost:9", "HH_PROD_HOSTS": "localhost:9"}
+    ended = run_cell("-n", "0", "test_deployment.py", cell=PRODUCTION, **nowhere)
+    assert ended.record["outcome"] == "failed", ended
+    assert ended.record["tests"][0]["id"].startswith("test_deployment.py")
