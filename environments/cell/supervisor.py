@@ -28,7 +28,7 @@ from environments.cell.log import Log
 from environments.cell.reach import Reached, reach
 from environments.errors import MatrixError, UsageError, exit_on_error
 from environments.inside import fence
-from environments.inside.target import Target
+from environments.inside.target import RUN_PREFIX, Target
 from environments.matrix import Cell, SdkLine
 from environments.results import junit, record
 from environments.results.record import Outcome, Record, Sdk
@@ -202,13 +202,14 @@ class Supervisor:
         Target(
             cell=self._order.cell.name,
             environment=self._order.cell.environment.value,
+            resolution=self._order.cell.resolution.value,
             base_url=reached.base_url,
             project=reached.project,
             other_project=reached.other_project,
             writable=profile.writable,
             capabilities=tuple(sorted(profile.capabilities)),
             timeout_s=profile.timeout,
-            run_name=f"hh-matrix-{self._order.run_id}",
+            run_name=f"{RUN_PREFIX}{self._order.run_id}",
             ledger=str(space.ledger),
             llm_url=reached.llm_url,
             control=reached.control,

@@ -95,7 +95,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def _outcome(report: pytest.TestReport) -> str:
     told = dict(report.user_properties).get(OUTCOME_PROPERTY)
-    if told and report.skipped:
+    if told and not report.passed:
         return str(told)
     if hasattr(report, "wasxfail"):
         return "known-defect" if report.skipped else "unexpected-pass"
@@ -108,9 +108,11 @@ def _outcome(report: pytest.TestReport) -> str:
 
 def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
     longrepr = report.longrepr
+    if told := str(getattr(report, "wasxfail", "")):
+        return told.removeprefix("reason: ")
     if isinstance(longrepr, tuple):  # a skip: (path, line, "Skipped: reason")
         return longrepr[2].removeprefix("Skipped: ")
     crash = getattr(longrepr, "reprcrash", None)
     if crash is not None:
         return str(crash.message)
-    return str(getattr(report, "wasxfail", "")) or ("" if longrepr is None else str(longrepr))
+    return "" if longrepr is None else str(longrepr)

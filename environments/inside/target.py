@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 VARIABLE = "MATRIX_TARGET"
+# What the name of everything that a test creates begins with; the run's id follows.
+RUN_PREFIX = "hhm-"
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,12 @@ class Target:
     """What a test may know of where it runs.
 
     `base_url` has no trailing slash; `timeout_s` is how long a test waits for the server to show what it was sent;
-    `capabilities` are words of the profile; `run_name` prefixes the name of everything that a test creates.
+    `resolution` says how the dependencies were chosen; `capabilities` are words of the profile; `run_name` prefixes the name of everything that a test creates.
     """
 
     cell: str
     environment: str
+    resolution: str
     base_url: str
     project: Project
     other_project: Project | None

@@ -50,6 +50,8 @@ class TestOutcome(StrEnum):
     NOT_APPLICABLE = "not-applicable"
     SKIPPED = "skipped"
     KNOWN_DEFECT = "known-defect"
+    # It failed, and is registered as a test that may.
+    FLAKY = "flaky"
     UNEXPECTED_PASS = "unexpected-pass"  # noqa: S105 - an outcome
     FAILED = "failed"
     ERROR = "error"
@@ -119,11 +121,11 @@ class Record:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many tests came out how. `flaky` counts tests that passed on a later attempt."""
+        """How many tests came out how. `flaky` counts those that passed on a later attempt, too."""
         counts = {outcome.value.replace("-", "_"): 0 for outcome in TestOutcome}
         for test in self.tests:
             counts[test.outcome.value.replace("-", "_")] += 1
-        counts["flaky"] = sum(test.attempts > 1 and test.outcome is TestOutcome.PASSED for test in self.tests)
+        counts["flaky"] += sum(test.attempts > 1 and test.outcome is TestOutcome.PASSED for test in self.tests)
         return counts
 
     @property
