@@ -99,9 +99,9 @@ class Expectation:
         return today > self.expires
 
 
-def find(expectations: Iterable[Expectation], test: str, cell: Where) -> Expectation | None:
-    """Return what is expected of a test in a cell. An entry for the test itself goes before one for the whole cell."""
-    found = [one for one in expectations if one.holds_in(cell) and one.names(test)]
+def find(holding: Iterable[Expectation], test: str) -> Expectation | None:
+    """Return what is expected of a test, of what holds in its cell: its own entry goes before one of the whole cell."""
+    found = [one for one in holding if one.names(test)]
     return min(found, key=lambda one: one.whole_cell, default=None)
 
 

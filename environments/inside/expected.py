@@ -89,8 +89,7 @@ def _judge_failure(one: Expectation, report: pytest.TestReport, said: str) -> No
 def _of(item: pytest.Item) -> Expectation | None:
     # loadgroup adds the group's name to the id.
     test = item.nodeid if item.get_closest_marker("xdist_group") is None else item.nodeid.rpartition("@")[0]
-    found = [one for one in _found if one.names(test or item.nodeid)]
-    return min(found, key=lambda one: one.whole_cell, default=None)
+    return expectations.find(_found, test or item.nodeid)
 
 
 def _tell(report: pytest.TestReport, outcome: str) -> None:
