@@ -136,6 +136,12 @@ def plan(session: nox.Session) -> None:
 
 
 @nox.session(default=False, venv_backend="none")
+def cleanup(session: nox.Session) -> None:
+    """Sweep what killed runs left in an environment: -- ENVIRONMENT [--older-than AGE] [--dry-run]."""
+    hand_over(session, "environments.cleanup", *session.posargs)
+
+
+@nox.session(default=False, venv_backend="none")
 def serve(session: nox.Session) -> None:
     """Serve the embedded services: -- [--port P] [--api-key K] [--project NAME] [--data-dir D] [--llm-port P]."""
     hand_over(session, "environments.services.honeyhive", *session.posargs)

@@ -41,7 +41,8 @@ class Target:
     """What a test may know of where it runs.
 
     `base_url` has no trailing slash; `timeout_s` is how long a test waits for the server to show what it was sent;
-    `resolution` says how the dependencies were chosen; `capabilities` are words of the profile; `run_name` prefixes the name of everything that a test creates.
+    `resolution` says how the dependencies were chosen; `capabilities` are words of the profile; `run_name` prefixes the
+    name of everything that a test creates.
     """
 
     cell: str

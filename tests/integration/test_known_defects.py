@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from environments.inside.target import Target
     from tests.support.cleanup import Cleanup
-    from tests.support.server import Server
+    from tests.support.server import Event, Server
     from tests.support.tracers import Tracers
 
 
@@ -92,7 +92,7 @@ def test_a_traced_call_goes_to_the_session_that_its_decorator_names(
 
     session_id = start_session()
 
-    @trace(tracer=tracer, event_name="named", session_id=session_id)
+    @trace(tracer=tracer, event_name="named", session_id=session_id)  # type: ignore[untyped-decorator]
     def work() -> None: ...
 
     work()
@@ -119,7 +119,7 @@ def test_the_run_of_one_tracer_is_not_on_the_spans_of_a_later_one(make_tracer: T
 def test_a_traced_call_that_raises_is_one_event(tracer: HoneyHiveTracer, server: Server) -> None:
     from honeyhive import trace
 
-    @trace(tracer=tracer, event_name="failing")
+    @trace(tracer=tracer, event_name="failing")  # type: ignore[untyped-decorator]
     def fail() -> None:
         raise ValueError("no such city")
 
@@ -149,9 +149,7 @@ def test_an_argument_that_init_does_not_know_is_refused(make_tracer: Tracers) ->
         make_tracer(no_such_argument=True)
 
 
-def test_an_id_is_sent_as_an_id_and_not_as_a_part_of_the_url(
-    client: HoneyHive, create_run: Callable[..., str]
-) -> None:
+def test_an_id_is_sent_as_an_id_and_not_as_a_part_of_the_url(client: HoneyHive, create_run: Callable[..., str]) -> None:
     from honeyhive._generated.api_config import HTTPException
 
     run_id = create_run()
@@ -178,9 +176,7 @@ def test_in_test_mode_nothing_is_sent(
 
     del first_tracer
     session_id = start_session()
-    silent = HoneyHiveTracer.init(
-        **pointed_at(target, target.project), project=target.project.name, test_mode=True
-    )
+    silent = HoneyHiveTracer.init(**pointed_at(target, target.project), project=target.project.name, test_mode=True)
 
     silent.enrich_span(event_id=session_id, metadata={"sent": True})
 
@@ -286,5 +282,5 @@ def test_other_libraries_go_on_after_the_first_tracer_was_shut_down(
     assert ran.returncode == 0, ran.stderr[-500:]
 
 
-def _two(found: list[dict[str, object]]) -> list[dict[str, object]]:
+def _two(found: list[Event]) -> list[Event]:
     return found if len(found) == 2 else []

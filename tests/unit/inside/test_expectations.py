@@ -42,7 +42,7 @@ def test_an_entry_is_read_as_it_is_written() -> None:
 
     assert (read.test, read.kind, read.failure) == ("test_it.py::test_one", Kind.KNOWN_DEFECT, "AssertionError")
     assert (read.reason, read.reference, read.owner) == ("it is lost", "none", "sdk")
-    assert (read.sdk, read.python, read.expires) == ("<1.3", "<3.13", dt.date(2027, 1, 31))
+    assert (str(read.sdk), str(read.python), read.expires) == ("<1.3", "<3.13", dt.date(2027, 1, 31))
     assert (read.environments, read.resolutions) == (("development",), ("highest", "lowest"))
 
 
@@ -85,7 +85,7 @@ def test_what_is_wrong_in_an_entry_is_said_with_its_place_and_what_to_do(
     ],
 )
 def test_what_is_wrong_in_the_file_is_said(text: str, says: str) -> None:
-    with pytest.raises(expectations.ExpectationError, match="expected.toml: ") as raised:
+    with pytest.raises(expectations.ExpectationError, match=r"expected\.toml: ") as raised:
         expectations.parse(text)
 
     assert says in str(raised.value)
@@ -160,5 +160,5 @@ def test_an_entry_expires_after_its_last_day() -> None:
 
 
 def test_the_words_of_the_matrix_are_known() -> None:
-    assert expectations.ENVIRONMENTS == tuple(Environment)
+    assert tuple(Environment) == expectations.ENVIRONMENTS
     assert set(Resolution) <= set(expectations.RESOLUTIONS)
