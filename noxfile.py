@@ -136,12 +136,6 @@ def plan(session: nox.Session) -> None:
 
 
 @nox.session(default=False, venv_backend="none")
-def cleanup(session: nox.Session) -> None:
-    """Sweep what killed runs left in an environment: -- ENVIRONMENT [--older-than AGE] [--dry-run]."""
-    hand_over(session, "environments.cleanup", *session.posargs)
-
-
-@nox.session(default=False, venv_backend="none")
 def serve(session: nox.Session) -> None:
     """Serve the embedded services: -- [--port P] [--api-key K] [--project NAME] [--data-dir D] [--llm-port P]."""
     hand_over(session, "environments.services.honeyhive", *session.posargs)
@@ -151,6 +145,24 @@ def serve(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Measure the embedded service, in ratios: -- [--long] [--spans N] [--only WHAT]."""
     hand_over(session, "environments.bench", *session.posargs)
+
+
+@nox.session(default=False, venv_backend="none")
+def coverage(session: nox.Session) -> None:
+    """Print which modules of the newest SDK no test reaches: -- [-j N] [-- pytest's arguments]."""
+    hand_over(session, "environments.run.coverage", *session.posargs)
+
+
+@nox.session(default=False, venv_backend="none")
+def compatibility(session: nox.Session) -> None:
+    """Write README's compatibility table, and print it with what the newest records say."""
+    hand_over(session, "environments.run.compatibility", *session.posargs)
+
+
+@nox.session(default=False, venv_backend="none")
+def cleanup(session: nox.Session) -> None:
+    """Sweep what killed runs left in an environment: -- ENVIRONMENT [--older-than AGE] [--dry-run]."""
+    hand_over(session, "environments.cleanup", *session.posargs)
 
 
 @nox.session(default=False, venv_backend="none")

@@ -90,27 +90,35 @@ class Api:
 
 def leftovers(api: Api) -> Iterator[Leftover]:
     """Find everything of this project's runs, in the order in which it can be deleted."""
-    for run in _paged(api, "GET", "/v1/runs", "evaluations"):
-        if _ours(run):
-            # The sessions of evaluate() have names of the SDK's choice.
-            for session_id in run["event_ids"]:
-                yield _leftover("session", run, f"/v1/sessions/{session_id}")
-            yield _leftover("run", run, f"/v1/runs/{run['run_id']}")
+    yield from _runs(api)
     for session in _paged(api, "POST", "/v1/events/export", "events"):
         if _ours(session, "event_name"):
             yield _leftover("session", session, f"/v1/sessions/{session['session_id']}", "event_name")
-    datasets = _listed(api, "/v1/datasets", "datasets")
-    swept = {dataset["id"]: dataset["name"] for dataset in datasets if _ours(dataset)}
-    for datapoint in _listed(api, "/v1/datapoints", "datapoints"):
-        named = (datapoint.get("metadata") or {}).get("created_by")
-        name = named or next((swept[one] for one in datapoint.get("linked_datasets") or () if one in swept), "")
-        if _ours({"name": name}):
-            yield _leftover("datapoint", {**datapoint, "name": name}, f"/v1/datapoints/{datapoint['id']}")
-    for dataset in filter(_ours, datasets):
-        yield _leftover("dataset", dataset, f"/v1/datasets?dataset_id={dataset['id']}")
+    yield from _datasets(api)
     for kind, key in _PLAIN.items():
         for one in filter(_ours, _listed(api, f"/v1/{kind}s", key)):
             yield _leftover(kind, one, f"/v1/{kind}s/{one['id']}")
+
+
+def _runs(api: Api) -> Iterator[Leftover]:
+    for run in filter(_ours, _paged(api, "GET", "/v1/runs", "evaluations")):
+        # The sessions of evaluate() have names of the SDK's choice.
+        for session_id in run["event_ids"]:
+            yield _leftover("session", run, f"/v1/sessions/{session_id}")
+        yield _leftover("run", run, f"/v1/runs/{run['run_id']}")
+
+
+def _datasets(api: Api) -> Iterator[Leftover]:
+    datasets = list(filter(_ours, _listed(api, "/v1/datasets", "datasets")))
+    names = {dataset["id"]: dataset["name"] for dataset in datasets}
+    for datapoint in _listed(api, "/v1/datapoints", "datapoints"):
+        # A datapoint has no name: its test writes one into the metadata, or it is in a dataset that has one.
+        linked = (names[one] for one in datapoint.get("linked_datasets") or () if one in names)
+        named = {**datapoint, "name": (datapoint.get("metadata") or {}).get("created_by") or next(linked, "")}
+        if _ours(named):
+            yield _leftover("datapoint", named, f"/v1/datapoints/{datapoint['id']}")
+    for dataset in datasets:
+        yield _leftover("dataset", dataset, f"/v1/datasets?dataset_id={dataset['id']}")
 
 
 # What is listed in one answer, under which key, and deleted by its path.

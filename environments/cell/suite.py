@@ -89,6 +89,29 @@ class Workspace:
         return file.read_text(encoding="utf-8").splitlines() if file.exists() else []
 
 
+_COVERAGE = """\
+# Beside the record; `-- --cov=honeyhive` measures, in the tests' child processes too.
+[run]
+data_file = {folder}/.coverage
+parallel = true
+patch = subprocess
+disable_warnings = no-data-collected, module-not-measured, couldnt-parse, no-ctracer
+[html]
+directory = {folder}/coverage
+[xml]
+output = {folder}/coverage.xml
+[json]
+output = {folder}/coverage.json
+"""
+
+
+def write_coverage_settings(space: Workspace, folder: Path) -> None:
+    """Have coverage, where it is asked for, leave what it finds in the folder of the record."""
+    # An absolute path: the working folder goes with the cell.
+    settings = _COVERAGE.format(folder=folder.absolute())
+    (space.cwd / ".coveragerc").write_text(settings, encoding="utf-8")
+
+
 @contextlib.contextmanager
 def workspace(run_id: str) -> Iterator[Workspace]:
     """Make a workspace and hold its lifeline; afterwards whatever still follows it dies, and the folder goes."""

@@ -189,6 +189,7 @@ class Supervisor:
             await self._test(python, workers, reached, space)
 
     async def _test(self, python: Path, workers: int, reached: Reached, space: suite.Workspace) -> None:
+        suite.write_coverage_settings(space, self._order.folder)
         command = suite.command(python, workers, self._order.test_time_limit_s, self._order.arguments)
         environment = suite.environment(space, python, reached.keys)
         self._log.say(f"running the tests in {'one process' if workers == 1 else f'{workers} workers'} …")
@@ -225,6 +226,7 @@ class Supervisor:
             python=ledger.python or self._record.python,
             sdk=replace(self._record.sdk, origin=ledger.sdks[0][1]) if ledger.sdks else self._record.sdk,
             packages=ledger.packages,
+            seed=ledger.seed,
             resources=ledger.resources,
             breaches=record.read_breaches(space.lines(space.breaches)),
         )
@@ -291,6 +293,8 @@ def _verdict(finished: Record, folder: Path) -> list[str]:
     ]
     lines += [f"  {test.outcome}: {test.id}: {_first_line(test.reason)}" for test in finished.bad_tests]
     lines += [f"  breach of the fence: {breach.what} ({breach.event}) by {breach.test}" for breach in finished.breaches]
+    if finished.bad_tests and finished.seed is not None:
+        lines.append(f"  in the same order again: -- --randomly-seed={finished.seed}")
     return [*lines, f"  record: {os.path.relpath(folder / 'record.json')}"]
 
 

@@ -1,7 +1,8 @@
 """The expectations: what tests/integration/expected.toml says of tests that do not simply pass. Pure.
 
 An `Expectation` names tests (all of a cell with `*`), the cells that it holds in, what is expected, why, who looks
-after it, and until when. Whatever is wrong in the file is an `ExpectationError` that names the entry and the nearest word.
+after it, and until when. Whatever is wrong in the file is an `ExpectationError` that names the entry and the nearest
+word.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 {"entry": "phase", "test": ID, "when": …, "outcome": …, "duration_s": …, "reason": …}
 {"entry": "resource", "name": …, "state": "created" | "deleted"}
 {"entry": "sdk", "version": …, "origin": …}                what a process that ran tests has imported
-{"entry": "cell", "python": …, "packages": {name: version}}
+{"entry": "cell", "python": …, "packages": {name: version}, "seed": …}    the seed of a random order, or null
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from environments.inside import target
+from environments.inside import order, target
 
 # Reports carry this through xdist: an outcome that pytest has no word for.
 OUTCOME_PROPERTY = "matrix_outcome"
@@ -90,7 +90,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         write(entry="sdk", version=importlib.metadata.version("honeyhive"), origin=sdk.__file__)
     if not _is_worker(session.config):
         packages = {found.name: found.version for found in importlib.metadata.distributions()}
-        write(entry="cell", python=platform.python_version(), packages=packages)
+        seed = order.seed(session.config)
+        write(entry="cell", python=platform.python_version(), packages=packages, seed=seed)
 
 
 def _outcome(report: pytest.TestReport) -> str:

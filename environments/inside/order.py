@@ -1,6 +1,6 @@
 """The order of the tests: a random one, by pytest-randomly, that the seed in the record brings back.
 
-`-- -p no:randomly` is the order of the files; `-- -p randomly --randomly-seed=N` an earlier one.
+`-- -p no:randomly` is the order of the files; `-- --randomly-seed=N` an earlier one.
 """
 
 from __future__ import annotations

@@ -112,6 +112,8 @@ class Record:
     base_url: str | None = None
     commit: str | None = None
     arguments: tuple[str, ...] = ()
+    # Of the random order in which the tests ran.
+    seed: int | None = None
     packages: Mapping[str, str] = field(default_factory=dict)
     resources: Mapping[str, int] = field(default_factory=lambda: {"created": 0, "deleted": 0, "left": 0})
     # Counted by the gateway; a cell that talks to its own service has none.
@@ -150,6 +152,7 @@ class Ledger:
     unfinished: tuple[str, ...] = ()
     sdks: tuple[tuple[str, str], ...] = ()
     python: str | None = None
+    seed: int | None = None
     packages: Mapping[str, str] = field(default_factory=dict)
     resources: Mapping[str, int] = field(default_factory=lambda: {"created": 0, "deleted": 0, "left": 0})
 
@@ -178,6 +181,7 @@ def read_ledger(lines: Iterable[str]) -> Ledger:
         unfinished=tuple(test for test in started if test not in finished),
         sdks=tuple(dict.fromkeys((e["version"], e["origin"]) for e in entries if e["entry"] == "sdk")),
         python=cell.get("python"),
+        seed=cell.get("seed"),
         packages=cell.get("packages", {}),
         resources={"created": len(states), "deleted": deleted, "left": len(states) - deleted},
     )
