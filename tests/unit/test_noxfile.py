@@ -14,18 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PEOPLES = [
-    "tests",
-    "proofs",
-    "browser",
-    "matrix",
-    "plan",
-    "serve",
-    "bench",
-    "coverage",
-    "compatibility",
-    "cleanup",
-    "releases",
-    "lock",
+    *("tests", "proofs", "browser", "matrix", "plan", "serve", "bench", "coverage", "compatibility", "cleanup"),
+    *("releases", "lock"),
 ]
 
 
