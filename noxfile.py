@@ -149,6 +149,24 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session(default=False, venv_backend="none")
+def coverage(session: nox.Session) -> None:
+    """Print which modules of the newest SDK no test reaches: -- [-j N] [-- pytest's arguments]."""
+    hand_over(session, "environments.run.coverage", *session.posargs)
+
+
+@nox.session(default=False, venv_backend="none")
+def compatibility(session: nox.Session) -> None:
+    """Write README's compatibility table, and print it with what the newest records say."""
+    hand_over(session, "environments.run.compatibility", *session.posargs)
+
+
+@nox.session(default=False, venv_backend="none")
+def cleanup(session: nox.Session) -> None:
+    """Sweep what killed runs left in an environment: -- ENVIRONMENT [--older-than AGE] [--dry-run]."""
+    hand_over(session, "environments.cleanup", *session.posargs)
+
+
+@nox.session(default=False, venv_backend="none")
 def releases(session: nox.Session) -> None:
     """Refresh the list of the SDK's releases from the package index, and show what changed."""
     hand_over(session, "environments.releases", *session.posargs)

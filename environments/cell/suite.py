@@ -25,7 +25,17 @@ if TYPE_CHECKING:
 
     from environments.cell.log import Log
 
-PLUGINS = ("placeholders", "fixtures", "ledger", "applicability", "read_only", "no_mocks")
+PLUGINS = (
+    "placeholders",
+    "fixtures",
+    "ledger",
+    "applicability",
+    "expected",
+    "read_only",
+    "isolation",
+    "order",
+    "no_mocks",
+)
 _DUMP_WITHIN_S = 1.0
 _GROUP_GONE_WITHIN_S = 1.0
 _SWEPT_WITHIN_S = 2.0
@@ -87,6 +97,29 @@ class Workspace:
     def lines(self, file: Path) -> list[str]:
         """Return the lines of a file that processes of the cell may have written."""
         return file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+
+
+_COVERAGE = """\
+# Beside the record; `-- --cov=honeyhive` measures, in the tests' child processes too.
+[run]
+data_file = {folder}/.coverage
+parallel = true
+patch = subprocess
+disable_warnings = no-data-collected, module-not-measured, couldnt-parse, no-ctracer
+[html]
+directory = {folder}/coverage
+[xml]
+output = {folder}/coverage.xml
+[json]
+output = {folder}/coverage.json
+"""
+
+
+def write_coverage_settings(space: Workspace, folder: Path) -> None:
+    """Have coverage, where it is asked for, leave what it finds in the folder of the record."""
+    # An absolute path: the working folder goes with the cell.
+    settings = _COVERAGE.format(folder=folder.absolute())
+    (space.cwd / ".coveragerc").write_text(settings, encoding="utf-8")
 
 
 @contextlib.contextmanager

@@ -29,7 +29,7 @@ from environments.cell.namespace import Namespace
 from environments.cell.reach import Reached, Reaching, reach
 from environments.errors import MatrixError, UsageError, exit_on_error
 from environments.inside import fence
-from environments.inside.target import Target
+from environments.inside.target import RUN_PREFIX, Target
 from environments.matrix import Cell, SdkLine
 from environments.results import audit as audits
 from environments.results import junit, record
@@ -196,6 +196,7 @@ class Supervisor:
             await self._test(python, workers, reached, space)
 
     async def _test(self, python: Path, workers: int, reached: Reached, space: suite.Workspace) -> None:
+        suite.write_coverage_settings(space, self._order.folder)
         command = suite.command(python, workers, self._order.test_time_limit_s, self._order.arguments)
         if isinstance(reached.isolation, Namespace):
             command = reached.isolation.entering(command)
@@ -211,13 +212,14 @@ class Supervisor:
         Target(
             cell=self._order.cell.name,
             environment=self._order.cell.environment.value,
+            resolution=self._order.cell.resolution.value,
             base_url=reached.base_url,
             project=reached.project,
             other_project=reached.other_project,
             writable=profile.writable,
             capabilities=tuple(sorted(profile.capabilities)),
             timeout_s=profile.timeout,
-            run_name=f"hh-matrix-{self._order.run_id}",
+            run_name=f"{RUN_PREFIX}{self._order.run_id}",
             ledger=str(space.ledger),
             llm_url=reached.llm_url,
             control=reached.control,
@@ -236,6 +238,7 @@ class Supervisor:
             python=ledger.python or self._record.python,
             sdk=replace(self._record.sdk, origin=ledger.sdks[0][1]) if ledger.sdks else self._record.sdk,
             packages=ledger.packages,
+            seed=ledger.seed,
             resources=ledger.resources,
             breaches=record.read_breaches(space.lines(space.breaches)),
         )
@@ -312,6 +315,8 @@ def _verdict(finished: Record, folder: Path) -> list[str]:
     ]
     lines += [f"  {test.outcome}: {test.id}: {_first_line(test.reason)}" for test in finished.bad_tests]
     lines += [f"  breach of the fence: {breach.what} ({breach.event}) by {breach.test}" for breach in finished.breaches]
+    if finished.bad_tests and finished.seed is not None:
+        lines.append(f"  in the same order again: -- --randomly-seed={finished.seed}")
     return [*lines, f"  record: {os.path.relpath(folder / 'record.json')}"]
 
 

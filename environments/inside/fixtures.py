@@ -32,4 +32,10 @@ def target() -> targets.Target:
 def resource_name(target: targets.Target, request: pytest.FixtureRequest) -> str:
     """Return a name for what this test creates: found by the run's prefix when the run was killed."""
     test = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")
-    return f"{target.run_name}-{test}-{os.getpid()}-{next(_counter)}"
+    # The process, too: several cells of a run may share an environment.
+    return f"{target.run_name}-{worker()}-{test}-{os.getpid()}-{next(_counter)}"
+
+
+def worker() -> str:
+    """Return xdist's name for this process; `main` where there are no workers."""
+    return os.environ.get("PYTEST_XDIST_WORKER", "main")

@@ -5,7 +5,7 @@
 {"entry": "expects-refused-write", "test": ID}
 {"entry": "resource", "name": …, "state": "created" | "deleted"}
 {"entry": "sdk", "version": …, "origin": …}                what a process that ran tests has imported
-{"entry": "cell", "python": …, "packages": {name: version}}
+{"entry": "cell", "python": …, "packages": {name: version}, "seed": …}    the seed of a random order, or null
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from environments.inside import target
+from environments.inside import order, target
 
 # Reports carry this through xdist: an outcome that pytest has no word for.
 OUTCOME_PROPERTY = "matrix_outcome"
@@ -91,12 +91,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         write(entry="sdk", version=importlib.metadata.version("honeyhive"), origin=sdk.__file__)
     if not _is_worker(session.config):
         packages = {found.name: found.version for found in importlib.metadata.distributions()}
-        write(entry="cell", python=platform.python_version(), packages=packages)
+        seed = order.seed(session.config)
+        write(entry="cell", python=platform.python_version(), packages=packages, seed=seed)
 
 
 def _outcome(report: pytest.TestReport) -> str:
     told = dict(report.user_properties).get(OUTCOME_PROPERTY)
-    if told and report.skipped:
+    if told and not report.passed:
         return str(told)
     if hasattr(report, "wasxfail"):
         return "known-defect" if report.skipped else "unexpected-pass"
@@ -109,9 +110,11 @@ def _outcome(report: pytest.TestReport) -> str:
 
 def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
     longrepr = report.longrepr
+    if told := str(getattr(report, "wasxfail", "")):
+        return told.removeprefix("reason: ")
     if isinstance(longrepr, tuple):  # a skip: (path, line, "Skipped: reason")
         return longrepr[2].removeprefix("Skipped: ")
     crash = getattr(longrepr, "reprcrash", None)
     if crash is not None:
         return str(crash.message)
-    return str(getattr(report, "wasxfail", "")) or ("" if longrepr is None else str(longrepr))
+    return "" if longrepr is None else str(longrepr)

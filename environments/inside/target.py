@@ -14,6 +14,8 @@ KEY_VARIABLES = {
     "ingestion": "MATRIX_INGESTION_API_KEY",
     "data_plane": "MATRIX_DATA_PLANE_API_KEY",
 }
+# What the name of everything that a test creates begins with; the run's id follows.
+RUN_PREFIX = "hhm-"
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,13 @@ class Target:
     """What a test may know of where it runs.
 
     `base_url` has no trailing slash; `timeout_s` is how long a test waits for the server to show what it was sent;
-    `capabilities` are words of the profile; `run_name` prefixes the name of everything that a test creates.
+    `resolution` says how the dependencies were chosen; `capabilities` are words of the profile; `run_name` prefixes the
+    name of everything that a test creates.
     """
 
     cell: str
     environment: str
+    resolution: str
     base_url: str
     project: Project
     other_project: Project | None

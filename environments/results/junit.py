@@ -18,6 +18,7 @@ _RESULTS = {
     TestOutcome.SKIPPED: Skipped,
     TestOutcome.NOT_APPLICABLE: Skipped,
     TestOutcome.KNOWN_DEFECT: Skipped,
+    TestOutcome.FLAKY: Skipped,
 }
 
 

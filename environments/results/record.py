@@ -50,6 +50,8 @@ class TestOutcome(StrEnum):
     NOT_APPLICABLE = "not-applicable"
     SKIPPED = "skipped"
     KNOWN_DEFECT = "known-defect"
+    # It failed, and is registered as a test that may.
+    FLAKY = "flaky"
     UNEXPECTED_PASS = "unexpected-pass"  # noqa: S105 - an outcome
     FAILED = "failed"
     ERROR = "error"
@@ -110,6 +112,8 @@ class Record:
     base_url: str | None = None
     commit: str | None = None
     arguments: tuple[str, ...] = ()
+    # Of the random order in which the tests ran.
+    seed: int | None = None
     packages: Mapping[str, str] = field(default_factory=dict)
     resources: Mapping[str, int] = field(default_factory=lambda: {"created": 0, "deleted": 0, "left": 0})
     # What keeps the cell's processes in; None where it never came to that.
@@ -121,11 +125,11 @@ class Record:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many tests came out how. `flaky` counts tests that passed on a later attempt."""
+        """How many tests came out how. `flaky` counts those that passed on a later attempt, too."""
         counts = {outcome.value.replace("-", "_"): 0 for outcome in TestOutcome}
         for test in self.tests:
             counts[test.outcome.value.replace("-", "_")] += 1
-        counts["flaky"] = sum(test.attempts > 1 and test.outcome is TestOutcome.PASSED for test in self.tests)
+        counts["flaky"] += sum(test.attempts > 1 and test.outcome is TestOutcome.PASSED for test in self.tests)
         return counts
 
     @property
@@ -150,6 +154,7 @@ class Ledger:
     unfinished: tuple[str, ...] = ()
     sdks: tuple[tuple[str, str], ...] = ()
     python: str | None = None
+    seed: int | None = None
     packages: Mapping[str, str] = field(default_factory=dict)
     resources: Mapping[str, int] = field(default_factory=lambda: {"created": 0, "deleted": 0, "left": 0})
     # The tests that say of themselves that the gateway will refuse a write of theirs.
@@ -181,6 +186,7 @@ def read_ledger(lines: Iterable[str]) -> Ledger:
         sdks=tuple(dict.fromkeys((e["version"], e["origin"]) for e in entries if e["entry"] == "sdk")),
         expecting_refusals=frozenset(e["test"] for e in entries if e["entry"] == "expects-refused-write"),
         python=cell.get("python"),
+        seed=cell.get("seed"),
         packages=cell.get("packages", {}),
         resources={"created": len(states), "deleted": deleted, "left": len(states) - deleted},
     )

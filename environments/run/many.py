@@ -175,17 +175,23 @@ def _ordered(argv: Sequence[str]) -> MatrixRun:
     return run
 
 
-@exit_on_error
-def main() -> int:
-    """Run the cells that the command line chooses; 0 if every one passed, 1 if one failed, 3 if evidence is missing."""
-    run = _ordered(sys.argv[1:])
+def run_cells(argv: Sequence[str]) -> tuple[MatrixRun, int]:
+    """Run the cells that a command line chooses: 0 if every one passed, 1 if one failed, 3 if evidence is missing."""
+    run = _ordered(argv)
     started = time.monotonic()
     print(f"run {run.run_id}: {len(run.cells)} cells, {run.jobs} at once", flush=True)
     asyncio.run(execute(run))
     progress = board.read(run.folder, run.cells)
     board.summarise(progress, run.folder, time.monotonic() - started)
     codes = {one.exit_code for one in progress}
-    return FAILED if FAILED in codes else UNKNOWN if UNKNOWN in codes else 0
+    return run, FAILED if FAILED in codes else UNKNOWN if UNKNOWN in codes else 0
+
+
+@exit_on_error
+def main() -> int:
+    """Run the cells that the command line chooses, and return how that went."""
+    _, code = run_cells(sys.argv[1:])
+    return code
 
 
 if __name__ == "__main__":

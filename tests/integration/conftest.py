@@ -18,6 +18,7 @@ if "MATRIX_TARGET" not in os.environ:
         "  what to do: nox -s integration-3.12-development -- tests/integration/test_….py   (`nox -l` lists the cells)"
     )
 
+from environments.inside.fixtures import worker
 from tests.support.cleanup import Cleanup
 from tests.support.projects import Mint
 from tests.support.server import Server
@@ -112,7 +113,7 @@ def first_tracer(target: Target, server: Server) -> Iterator[HoneyHiveTracer]:
     """
     registry = Cleanup(can_delete="delete" in target.capabilities)
     with fresh_context():
-        tracer = Tracers(target, server, registry, f"{target.run_name}-first-tracer-{os.getpid()}")()
+        tracer = Tracers(target, server, registry, f"{target.run_name}-{worker()}-first-tracer-{os.getpid()}")()
     yield tracer
     registry.run()
 

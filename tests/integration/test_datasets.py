@@ -42,7 +42,9 @@ def create_datapoint(client: HoneyHive, cleanup: Cleanup, resource_name: str) ->
     from honeyhive.models import CreateDatapointRequest
 
     def create(**given: Any) -> str:  # noqa: ANN401 - whatever the request takes
-        created = client.datapoints.create(CreateDatapointRequest(**given))
+        # A datapoint has no name: this is what a sweep of killed runs finds it by.
+        named = {"metadata": {"created_by": resource_name}, **given}
+        created = client.datapoints.create(CreateDatapointRequest(**named))
         [datapoint_id] = created.result.insertedIds
         cleanup.register(f"{resource_name} {datapoint_id}", lambda: client.datapoints.delete(datapoint_id))
         return str(datapoint_id)

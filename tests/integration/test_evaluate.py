@@ -207,3 +207,25 @@ def test_an_evaluation_of_a_managed_dataset_names_its_dataset_and_its_datapoints
     assert {each["datapoint_id"] for each in shown["datapoints"]} == set(datapoints)
     sessions = [server.session(session_id) for session_id in run["event_ids"]]
     assert sorted(session["feedback"]["ground_truth"]["y"] for session in sessions) == [2, 4]
+
+
+def test_a_function_that_returns_text_has_its_output_and_its_ground_truth_on_the_session(
+    run_evaluation: Callable[..., Any], server: Server
+) -> None:
+    result = run_evaluation(lambda datapoint: f"doubled: {datapoint['inputs']['x'] * 2}")
+
+    sessions = [server.session(one) for one in server.get(f"/v1/runs/{result.run_id}")["evaluation"]["event_ids"]]
+    held = sorted((session["feedback"].get("ground_truth") or {}).get("y", 0) for session in sessions)
+    assert held == [2, 4], "the ground truth is lost"
+    assert all("doubled" in str(session["outputs"]) for session in sessions), "the output is lost"
+
+
+def test_an_evaluator_that_raises_is_seen_in_the_result(run_evaluation: Callable[..., Any], server: Server) -> None:
+    def raising(*_: object) -> float:
+        raise ValueError("no score for this")
+
+    result = run_evaluation(doubled, evaluators=[raising])
+
+    sessions = server.get(f"/v1/runs/{result.run_id}")["evaluation"]["event_ids"]
+    told = [str(event) for session_id in sessions for event in server.events(session_id=session_id)]
+    assert any("no score for this" in one for one in [*told, str(result)]), "the evaluator's error is nowhere"

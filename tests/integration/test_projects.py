@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -41,7 +39,6 @@ def test_everything_of_a_tracer_and_a_client_lands_in_the_project_of_the_key(
     assert len({event["project_id"] for event in written}) == 1
 
 
-@pytest.mark.sdk(">=1.1")
 def test_a_tracer_without_a_project_writes_to_the_project_of_its_key(make_tracer: Tracers, server: Server) -> None:
     tracer = make_tracer(project=None)
     with tracer.trace("span"):
@@ -50,18 +47,5 @@ def test_a_tracer_without_a_project_writes_to_the_project_of_its_key(make_tracer
     tracer.flush()
 
     assert server.event(tracer.session_id, "span")
-    assert server.session(tracer.session_id)["metadata"]["enriched"] is True
-
-
-@pytest.mark.sdk("<1.1")
-def test_before_1_1_a_tracer_without_a_project_traces_but_silently_enriches_nothing(
-    make_tracer: Tracers, server: Server
-) -> None:
-    tracer = make_tracer(project=None)
-    with tracer.trace("span"):
-        pass
-    tracer.enrich_session(metadata={"enriched": True})
-    tracer.flush()
-
-    assert server.event(tracer.session_id, "span")
-    assert "enriched" not in server.session(tracer.session_id)["metadata"]
+    metadata = server.session(tracer.session_id)["metadata"]
+    assert metadata.get("enriched") is True, "the enrichment is lost"

@@ -39,7 +39,9 @@ class Mint:
 
     def __init__(self, control: Control, timeout_s: float) -> None:
         headers = {"Authorization": f"Bearer {control.token}"}
-        self._http = httpx.Client(base_url=control.url, headers=headers, timeout=timeout_s)
+        # A connection that stayed open would look like one that the test has left.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        self._http = httpx.Client(base_url=control.url, headers=headers, timeout=timeout_s, limits=limits)
 
     def close(self) -> None:
         """Close the connections."""

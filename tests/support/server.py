@@ -23,7 +23,11 @@ class Server:
     def __init__(self, base_url: str, project: Tenant, timeout_s: float) -> None:
         self.project = project
         self._http = httpx.Client(
-            base_url=base_url, headers={"Authorization": f"Bearer {project.api_key}"}, timeout=timeout_s
+            base_url=base_url,
+            headers={"Authorization": f"Bearer {project.api_key}"},
+            timeout=timeout_s,
+            # A connection that stayed open would look like one that the test has left.
+            limits=httpx.Limits(max_keepalive_connections=0),
         )
 
     def close(self) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -366,3 +367,59 @@ def test_ctrl_c_finishes_the_record(start: Callable[..., Started], suite: Suite)
     assert record["outcome"] == "crashed"
     assert record["finished"] is not None
     assert "during test_made_up.py::test_waits" in record["reason"]
+
+
+def test_the_seed_of_the_record_brings_a_random_order_back_and_without_it_the_order_is_the_files(
+    run_cell: Run, suite: Suite
+) -> None:
+    path = suite("import honeyhive, pytest\n\n@pytest.mark.parametrize('n', range(9))\ndef test_a(n): assert n != 4")
+
+    def order(ended: Ended) -> list[str]:
+        return [test["id"] for test in ended.record["tests"]]
+
+    first = run_cell(path, "-n0")
+    again = run_cell(path, "-n0", f"--randomly-seed={first.record['seed']}")
+    sorted_ = run_cell(path, "-n0", "-p", "no:randomly")
+
+    assert f"in the same order again: -- --randomly-seed={first.record['seed']}" in first.output
+    assert order(again) == order(first)
+    assert sorted(order(first)) == order(sorted_)
+    assert sorted_.record["seed"] is None
+
+
+def test_workers_of_one_seed_make_different_random_numbers_and_so_does_each_test(run_cell: Run, suite: Suite) -> None:
+    path = suite(
+        """
+        import honeyhive, pytest, random
+
+        @pytest.mark.parametrize('n', range(4))
+        def test_a(n): pytest.fail(f"rolled {random.getrandbits(64)}")
+        """
+    )
+
+    ended = run_cell(path, "-n2", "--randomly-seed=1")
+
+    rolled = {test["reason"] for test in ended.record["tests"]}
+    assert len(rolled) == 4, rolled
+
+
+def test_coverage_is_left_beside_the_record_with_that_of_workers_and_of_children(run_cell: Run, suite: Suite) -> None:
+    path = suite(
+        """
+        import subprocess, sys
+
+        def test_child():
+            subprocess.run([sys.executable, "-c", "import colorsys; colorsys.rgb_to_hsv(1, 1, 1)"], check=True)
+        def test_worker():
+            import honeyhive
+        """
+    )
+
+    ended = run_cell(path, "-n2", "--cov=colorsys", "--cov=honeyhive", "--cov-report=json")
+
+    assert ended.status == 0, ended
+    assert (ended.folder / ".coverage").exists()
+    files = json.loads((ended.folder / "coverage.json").read_text(encoding="utf-8"))["files"]
+    (child,) = [told for path, told in files.items() if path.endswith("colorsys.py")]
+    assert child["functions"]["rgb_to_hsv"]["executed_lines"]
+    assert any(path.endswith("site-packages/honeyhive/__init__.py") for path in files)

@@ -107,13 +107,14 @@ class Inside:
         fields: dict[str, Any] = {
             "cell": "integration-3.12-development",
             "environment": "development",
+            "resolution": "highest",
             "base_url": "http://127.0.0.1:1",
             "project": target.Project("p", "KEY"),
             "other_project": None,
             "writable": True,
             "capabilities": ("delete",),
             "timeout_s": 1.0,
-            "run_name": "hh-matrix-made-up",
+            "run_name": "hhm-made-up",
             "ledger": str(self.folder / "ledger.jsonl"),
         }
         aim = target.Target(**{**fields, **changes})

@@ -29,7 +29,7 @@ def test_the_target_is_a_fixture(inside: Inside) -> None:
 
 
 def test_what_a_test_creates_is_named_after_the_run_and_the_test(inside: Inside) -> None:
-    inside.aim(run_name="hh-matrix-run-1")
+    inside.aim(run_name="hhm-run-1")
     inside.install_sdk("1.2.0")
 
     inside.pytest(
@@ -43,6 +43,6 @@ def test_what_a_test_creates_is_named_after_the_run_and_the_test(inside: Inside)
     )
     ended = inside.pytest((inside.suite / "test_it.py").read_text(), "-s", "-q")
 
-    names = re.findall(r"hh-matrix-run-1\S*", ended.out)
+    names = re.findall(r"hhm-run-1\S*", ended.out)
     assert len(set(names)) == 2
-    assert all(re.fullmatch(r"hh-matrix-run-1-test-one-[a-z0-9-]+-\d+-\d+", name) for name in names), ended
+    assert all(re.fullmatch(r"hhm-run-1-main-test-one-[a-z0-9-]+-\d+-\d+", name) for name in names), ended

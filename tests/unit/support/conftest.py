@@ -17,6 +17,7 @@ def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     aim = target.Target(
         cell="integration-3.12-development",
         environment="development",
+        resolution="highest",
         base_url="http://127.0.0.1:1",
         project=target.Project("p", "KEY"),
         other_project=None,
