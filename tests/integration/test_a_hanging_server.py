@@ -1,7 +1,6 @@
 """A server that takes every request and answers none: how long it holds up each entry point.
 
-An exporter waits for half a minute, and nothing makes it wait less. So all hang at the same time, once, and each test
-tells what became of one: they share a worker.
+An exporter waits for half a minute, and nothing makes it wait less. So all hang at the same time, in one test.
 """
 
 from __future__ import annotations
@@ -17,12 +16,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.cleanup import Cleanup
 from tests.support.degradation.entries import ENTRIES, TRACES, Ending, User, observe
 from tests.support.degradation.table import FAULTS, RETRIED_HANGING, RETRIES_S, SHORTENED_S, TABLE
 from tests.support.eventually import eventually
 from tests.support.faults import Proxy
-from tests.support.tracers import Tracers, fresh_context
+from tests.support.tracers import Tracers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,9 +29,8 @@ if TYPE_CHECKING:
     from honeyhive import HoneyHiveTracer
 
     from environments.inside.target import Target
+    from tests.support.cleanup import Cleanup
     from tests.support.server import Server
-
-pytestmark = pytest.mark.xdist_group("hanging")
 
 ROWS = {row.entry: row for row in TABLE if "hanging" in row.faults}
 EXPORTED = ("POST", "/v1/events/export")
@@ -79,28 +76,33 @@ class Hung:
     kept_again: bool | None = None
 
 
-@pytest.fixture(scope="module")
-def hung(
-    target: Target, server: Server, first_tracer: HoneyHiveTracer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, Hung]]:
-    """Have everything hang, and see what becomes of it."""
-    del first_tracer
-    cleanup = Cleanup(can_delete="delete" in target.capabilities)
+@pytest.fixture
+def users() -> Iterator[contextlib.ExitStack]:
+    """Keep every user's proxy until all is cleaned up."""
     with contextlib.ExitStack() as stack:
-        stack.enter_context(fresh_context())
+        yield stack
 
-        def user(name: str) -> User:
-            name = f"{target.run_name}-hanging-{name.replace(' ', '-')}"
-            proxy = stack.enter_context(Proxy(target.base_url))
-            made = User(proxy, target, server, Tracers(target, server, cleanup, name), name)
-            cleanup.register(name, made.delete_sessions)
-            return made
 
-        threads = stack.enter_context(ThreadPoolExecutor(len(ROWS)))
-        calls = [threads.submit(_in_child, user("child"), tmp_path_factory.mktemp("hanging") / "told.json")]
-        calls += [threads.submit(_called(entry, user(entry))) for entry in ROWS if entry != "shutdown"]
-        yield {entry: one for call in calls for entry, one in call.result().items()}
-        cleanup.run()
+@pytest.fixture
+def user(
+    users: contextlib.ExitStack,
+    target: Target,
+    server: Server,
+    first_tracer: HoneyHiveTracer,
+    cleanup: Cleanup,
+    resource_name: str,
+) -> Callable[[str], User]:
+    """Make users, each with a proxy of their own: `user("init")`."""
+    del first_tracer
+
+    def make(what: str) -> User:
+        name = f"{resource_name}-{what.replace(' ', '-')}"
+        proxy = users.enter_context(Proxy(target.base_url))
+        made = User(proxy, target, server, Tracers(target, server, cleanup, name), name)
+        cleanup.register(name, made.delete_sessions)
+        return made
+
+    return make
 
 
 def _called(name: str, user: User) -> Callable[[], dict[str, Hung]]:
@@ -138,19 +140,20 @@ def _in_child(user: User, told: Path) -> dict[str, Hung]:
     }
 
 
-@pytest.mark.parametrize("entry", ROWS)
-def test_a_server_that_hangs_holds_a_call_up_for_so_long_and_no_longer(entry: str, hung: dict[str, Hung]) -> None:
-    row, found = ROWS[entry], hung[entry]
+def test_a_server_that_hangs_holds_a_call_up_for_so_long_and_no_longer(
+    user: Callable[[str], User], tmp_path: Path
+) -> None:
+    with ThreadPoolExecutor(len(ROWS)) as threads:
+        calls = [threads.submit(_in_child, user("child"), tmp_path / "told.json")]
+        calls += [threads.submit(_called(entry, user(entry))) for entry in ROWS if entry != "shutdown"]
+        hung = {entry: one for call in calls for entry, one in call.result().items()}
+    export = hung.pop("events.export")
 
-    assert found.ending.says == row.says
-    assert found.ending.took_s <= row.within_s
-    assert (found.tried, found.kept) == (1, row.kept)
-    assert found.kept_again is not False
+    assert {entry: one.ending.says for entry, one in hung.items()} == {entry: row.says for entry, row in ROWS.items()}
+    assert {entry: one.kept for entry, one in hung.items()} == {entry: row.kept for entry, row in ROWS.items()}
+    assert {entry: one.tried for entry, one in hung.items()} == dict.fromkeys(ROWS, 1)
+    assert {entry: one.ending.took_s for entry, one in hung.items() if one.ending.took_s > ROWS[entry].within_s} == {}
+    assert [entry for entry, one in hung.items() if one.kept_again is False] == []
 
-
-def test_an_export_that_hangs_is_tried_again_within_its_own_time_limit(hung: dict[str, Hung]) -> None:
-    found = hung["events.export"]
-
-    assert found.ending.says == RETRIED_HANGING.says
-    assert found.tried == RETRIED_HANGING.tries
-    assert RETRIED_HANGING.pauses_s <= found.ending.took_s <= RETRIES_S + 4 * SHORTENED_S
+    assert (export.ending.says, export.tried) == (RETRIED_HANGING.says, RETRIED_HANGING.tries)
+    assert RETRIED_HANGING.pauses_s <= export.ending.took_s <= RETRIES_S + 4 * SHORTENED_S
