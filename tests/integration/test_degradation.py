@@ -6,13 +6,15 @@ says, the SDK tried once, and when the fault is lifted the same object works aga
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.degradation.entries import ENTRIES, User, observe
+from tests.support.degradation.entries import ENTRIES, TRACES, User, observe
 from tests.support.degradation.table import FAULTS, TABLE
 from tests.support.eventually import eventually
+from tests.support.faults import Delay, Hang
 
 if TYPE_CHECKING:
     from honeyhive import HoneyHiveTracer
@@ -125,3 +127,60 @@ def test_a_traced_function_returns_and_raises_as_if_nothing_was_wrong(user: User
     assert divided(6, 3) == 2
     with pytest.raises(ZeroDivisionError):
         divided(6, 0)
+
+
+# ---- What should be ----------------------------------------------------------------------------------
+
+
+@pytest.mark.xfail(strict=True, reason="flush holds a lock that all tracers of the process share")
+def test_a_tracer_is_not_held_up_by_the_flush_of_another(user: User, tracer: HoneyHiveTracer) -> None:
+    held_up = user.tracer()
+    for one in (held_up, tracer):
+        with one.trace("traced"):
+            pass
+    user.proxy.fail(Hang())
+    flushing = threading.Thread(target=held_up.flush)
+    flushing.start()
+    eventually(lambda: user.proxy.count(*TRACES))
+
+    says = tracer.flush(timeout_millis=500)
+
+    user.proxy.lift()
+    flushing.join()
+    assert says is True
+    user.server.event(tracer.session_id, "traced")
+
+
+@pytest.mark.xfail(strict=True, reason="flush waits for the exporter, whatever timeout_millis it is given")
+def test_a_flush_ends_when_its_time_is_up(user: User) -> None:
+    tracer = user.tracer()
+    with tracer.trace("traced"):
+        pass
+    user.proxy.fail(Delay(2), TRACES[1])
+
+    assert observe(lambda: tracer.flush(timeout_millis=500)).took_s < 1.5
+
+
+@pytest.mark.xfail(strict=True, reason="the retries that the exporter asks urllib3 for are not done for a POST")
+@pytest.mark.parametrize("status", ["429", "503"])
+def test_spans_survive_one_answer_that_asks_to_try_again(status: str, user: User) -> None:
+    tracer = user.tracer()
+    with tracer.trace("traced"):
+        pass
+    user.proxy.fail(FAULTS[status], TRACES[1], first=1)
+
+    tracer.flush()
+
+    assert user.proxy.count(*TRACES) == 2
+    user.server.event(tracer.session_id, "traced")
+
+
+@pytest.mark.xfail(strict=True, reason="flush says True whatever became of the spans")
+@pytest.mark.parametrize("fault", ["refused", "reset", "503"])
+def test_flush_does_not_say_that_lost_spans_were_sent(fault: str, user: User) -> None:
+    tracer = user.tracer()
+    with tracer.trace("traced"):
+        pass
+    user.proxy.fail(FAULTS[fault])
+
+    assert tracer.flush() is False
