@@ -22,7 +22,8 @@ FAULTS: dict[str, Fault] = {
     "no-http": NotHttp(),
     "cut": Cut(after=1),
     "unanswered": Cut(after=None),
-    "slow": Delay(0.8),
+    "slow": Delay(0.3),
+    "slower": Delay(0.8),
     "dripping": Throttle(bytes_at_a_time=100, every_s=0.1),
     "hanging": Hang(),
     "201": Status(201, done=True),
@@ -106,8 +107,8 @@ TABLE = (
         )
     ),
     # A client that was given timeout=0.4: it is not for the whole call, but for each wait in it.
-    Row("hurried client", ("slow",), "an answer", kept=True, sdk="<1.3"),
-    Row("hurried client", ("slow",), "raises httpx.ReadTimeout", kept=True, sdk=">=1.3"),
+    Row("hurried client", ("slower",), "an answer", kept=True, sdk="<1.3"),
+    Row("hurried client", ("slower",), "raises httpx.ReadTimeout", kept=True, sdk=">=1.3"),
     Row("hurried client", ("dripping",), "an answer", kept=True),
 )
 
