@@ -20,6 +20,7 @@ if "MATRIX_TARGET" not in os.environ:
 
 from environments.inside.fixtures import worker
 from tests.support.cleanup import Cleanup
+from tests.support.faults import Proxy
 from tests.support.projects import Mint
 from tests.support.server import Server
 from tests.support.tracers import Tracers, client_of, fresh_context
@@ -147,6 +148,19 @@ def each_tracer(request: pytest.FixtureRequest) -> HoneyHiveTracer:
     """Give the test the first tracer of the process, then a later one: they reach the server by different ways."""
     tracer: HoneyHiveTracer = request.getfixturevalue("first_tracer" if request.param == "first" else "tracer")
     return tracer
+
+
+# ---- Failures ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def proxy(target: Target) -> Iterator[Proxy]:
+    """Stand in front of the target, and go wrong as the test says: `proxy.fail(…)`, `proxy.lift()`.
+
+    Ask for it before tracers, so that it outlives them.
+    """
+    with Proxy(target.base_url) as standing:
+        yield standing
 
 
 # ---- Clients -----------------------------------------------------------------------------------------
