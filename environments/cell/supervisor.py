@@ -225,6 +225,7 @@ class Supervisor:
             sdk=replace(self._record.sdk, origin=ledger.sdks[0][1]) if ledger.sdks else self._record.sdk,
             packages=ledger.packages,
             resources=ledger.resources,
+            measurements=ledger.measurements,
             breaches=record.read_breaches(space.lines(space.breaches)),
         )
 

@@ -3,6 +3,7 @@
 {"entry": "start", "test": ID}
 {"entry": "phase", "test": ID, "when": …, "outcome": …, "duration_s": …, "reason": …}
 {"entry": "resource", "name": …, "state": "created" | "deleted"}
+{"entry": "measurement", "name": …, "value": …, "unit": …}
 {"entry": "sdk", "version": …, "origin": …}                what a process that ran tests has imported
 {"entry": "cell", "python": …, "packages": {name: version}}
 """

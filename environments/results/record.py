@@ -150,6 +150,7 @@ class Ledger:
     python: str | None = None
     packages: Mapping[str, str] = field(default_factory=dict)
     resources: Mapping[str, int] = field(default_factory=lambda: {"created": 0, "deleted": 0, "left": 0})
+    measurements: tuple[Mapping[str, Any], ...] = ()
 
 
 def utc_now() -> str:
@@ -178,6 +179,11 @@ def read_ledger(lines: Iterable[str]) -> Ledger:
         python=cell.get("python"),
         packages=cell.get("packages", {}),
         resources={"created": len(states), "deleted": deleted, "left": len(states) - deleted},
+        measurements=tuple(
+            {name: entry[name] for name in _LEDGER["measurement"]}
+            for entry in entries
+            if entry["entry"] == "measurement"
+        ),
     )
 
 
@@ -288,6 +294,7 @@ _LEDGER: dict[str, dict[str, Any]] = {
     "start": {"test": str},
     "phase": {"test": str, "when": str, "outcome": str, "duration_s": (int, float), "reason": str},
     "resource": {"name": str, "state": str},
+    "measurement": {"name": str, "value": (int, float), "unit": str},
     "sdk": {"version": str, "origin": str},
     "cell": {"python": str, "packages": dict},
 }
