@@ -18,6 +18,7 @@ if "MATRIX_TARGET" not in os.environ:
         "  what to do: nox -s integration-3.12-development -- tests/integration/test_….py   (`nox -l` lists the cells)"
     )
 
+from tests.support import children as programs
 from tests.support.cleanup import Cleanup
 from tests.support.projects import Mint
 from tests.support.server import Server
@@ -25,6 +26,7 @@ from tests.support.tracers import Tracers, client_of, fresh_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from honeyhive import HoneyHive, HoneyHiveTracer
 
@@ -203,3 +205,33 @@ def start_session(client: HoneyHive, server: Server, cleanup: Cleanup, resource_
         return session_id
 
     return start
+
+
+# ---- Other processes ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def _nursery() -> Iterator[programs.Nursery]:
+    """Have a process that has imported the SDK, from the first test on that needs one."""
+    with programs.nursery() as nursery:
+        yield nursery
+
+
+@pytest.fixture
+def children(
+    target: Target,
+    server: Server,
+    cleanup: Cleanup,
+    resource_name: str,
+    tmp_path: Path,
+    _nursery: programs.Nursery,
+) -> Iterator[programs.Children]:
+    """Run programs that are pointed at the target by their environment, as a user's are."""
+    variables = {"HH_API_KEY": target.api_key, "HH_API_URL": target.base_url, "HH_PROJECT": target.project.name}
+
+    def delete_afterwards(session_id: str) -> None:
+        cleanup.register(f"{resource_name} {session_id}", lambda: server.delete_session(session_id))
+
+    running = programs.Children(tmp_path, variables, target.timeout_s * 2, _nursery, delete_afterwards)
+    yield running
+    running.close()
