@@ -103,6 +103,16 @@ def cleanup(target: Target) -> Iterator[Cleanup]:
     registry.run()
 
 
+@pytest.fixture
+def delete_session(cleanup: Cleanup, server: Server, resource_name: str) -> Callable[[str], None]:
+    """Register a session that the test began in its own way: `delete_session(session_id)`."""
+
+    def register(session_id: str) -> None:
+        cleanup.register(f"{resource_name} {session_id}", lambda: server.delete_session(session_id))
+
+    return register
+
+
 # ---- Tracers -----------------------------------------------------------------------------------------
 
 
@@ -219,19 +229,10 @@ def _nursery() -> Iterator[programs.Nursery]:
 
 @pytest.fixture
 def children(
-    target: Target,
-    server: Server,
-    cleanup: Cleanup,
-    resource_name: str,
-    tmp_path: Path,
-    _nursery: programs.Nursery,
+    target: Target, delete_session: Callable[[str], None], tmp_path: Path, _nursery: programs.Nursery
 ) -> Iterator[programs.Children]:
     """Run programs that are pointed at the target by their environment, as a user's are."""
     variables = {"HH_API_KEY": target.api_key, "HH_API_URL": target.base_url, "HH_PROJECT": target.project.name}
-
-    def delete_afterwards(session_id: str) -> None:
-        cleanup.register(f"{resource_name} {session_id}", lambda: server.delete_session(session_id))
-
-    running = programs.Children(tmp_path, variables, target.timeout_s * 2, _nursery, delete_afterwards)
+    running = programs.Children(tmp_path, variables, target.timeout_s * 2, _nursery, delete_session)
     yield running
     running.close()

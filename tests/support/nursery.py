@@ -9,6 +9,7 @@ tells, a line each on its standard output: {"started": pid}, {"ended": pid, "sta
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import select
@@ -76,8 +77,12 @@ def become(work: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    import honeyhive  # noqa: F401 - what all this is for
+    import honeyhive
 
+    from environments.inside import ledger
+
+    # A run of nothing but children has imported the SDK too.
+    ledger.write(entry="sdk", version=importlib.metadata.version("honeyhive"), origin=honeyhive.__file__)
     _tell(1, started=os.getpid())
     _work = nurse()
     if _work is not None:
