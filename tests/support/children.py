@@ -184,15 +184,15 @@ class Children:
     on_session: Callable[[str], None]
     _started: list[Child] = field(default_factory=list)
 
-    def answer(self, program: str, *arguments: str, **variables: str) -> Any:  # noqa: ANN401 - JSON
+    def answer(self, program: str, *arguments: str, fresh: bool = False, **variables: str) -> Any:  # noqa: ANN401 - JSON
         """Return what a program answers that ends well."""
-        ended = self.run(program, *arguments, **variables)
+        ended = self.run(program, *arguments, fresh=fresh, **variables)
         assert ended.status == 0, f"the program failed: {ended}"
         return ended.answer
 
-    def run(self, program: str, *arguments: str, **variables: str) -> Ended:
+    def run(self, program: str, *arguments: str, fresh: bool = False, **variables: str) -> Ended:
         """Run a program to its end."""
-        return self.start(program, *arguments, **variables).ended()
+        return self.start(program, *arguments, fresh=fresh, **variables).ended()
 
     def start(self, program: str, *arguments: str, fresh: bool = False, **variables: str) -> Child:
         """Start a program; the test goes on beside it. `fresh` starts Python anew: the SDK is imported by itself."""
