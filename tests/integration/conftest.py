@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -215,6 +215,33 @@ def start_session(client: HoneyHive, server: Server, cleanup: Cleanup, resource_
         return session_id
 
     return start
+
+
+@pytest.fixture
+def run_evaluation(
+    target: Target, server: Server, cleanup: Cleanup, resource_name: str, first_tracer: HoneyHiveTracer
+) -> Callable[..., Any]:
+    """Run `evaluate()` against the target: `run_evaluation(function, dataset=[…])` returns its result."""
+    del first_tracer  # else the first datapoint's tracer would be it
+
+    def run(function: Callable[..., object], **given: object) -> Any:  # noqa: ANN401 - a type of the SDK's
+        from honeyhive import evaluate
+
+        result = evaluate(
+            function=function,
+            **{
+                "name": resource_name,
+                "api_key": server.project.api_key,
+                "server_url": target.base_url,
+                "max_workers": 1,
+                "print_results": False,
+                **given,
+            },
+        )
+        cleanup.register(f"{resource_name} {result.run_id}", lambda: server.delete_run(str(result.run_id)))
+        return result
+
+    return run
 
 
 # ---- Other processes ---------------------------------------------------------------------------------
