@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 _SOON_S = 2.0
 TEXTS = {
     "umlauts": "Grüße, Zoë — naïve façade",
-    "chinese": "你好，世界",
+    "chinese": "你好世界",
     "arabic": "مرحبا بالعالم",
     "emoji": "👩‍👩‍👧‍👦 🏳️‍🌈 🕒",
     "combining": "e\u0301 and é",
-    "beyond the BMP": "𝔘𝔫𝔦𝔠𝔬𝔡𝔢 𓀀",
+    "beyond the BMP": "𓀀 𓁹 𒀀",
     "controls": "tab\tline\nreturn\rbell\x07",
     "quotes": "\"double\" 'single' \\back\\ </script>",
     "direction": "abc\u202edef\u202c",

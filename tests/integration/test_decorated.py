@@ -48,7 +48,7 @@ def test_a_traced_function_may_be_a_static_or_a_class_method(
     def double(*arguments: Any) -> int:  # noqa: ANN401 - a class first, or not
         return int(arguments[-1]) * 2
 
-    holder = type("Holder", (), {"double": kind(trace(tracer=tracer, event_name="double")(double))})
+    holder: Any = type("Holder", (), {"double": kind(trace(tracer=tracer, event_name="double")(double))})
 
     assert holder.double(4) == 8
     tracer.flush()
@@ -327,7 +327,9 @@ def test_a_failing_function_is_called_once(tracer: HoneyHiveTracer) -> None:
     assert calls == [1]
 
 
-@pytest.mark.xfail(reason="an exception whose text holds 'Tracer error' is taken for the SDK's own: the call is repeated")
+@pytest.mark.xfail(
+    reason="an exception whose text holds 'Tracer error' is taken for the SDK's own: the call is repeated"
+)
 def test_a_function_whose_exception_speaks_of_a_tracer_is_called_once_too(tracer: HoneyHiveTracer) -> None:
     from honeyhive import trace
 

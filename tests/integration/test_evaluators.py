@@ -1,5 +1,8 @@
 """What evaluators and evaluated functions may be, and what becomes of it: scores, explanations, nested spans."""
 
+# The SDK isn't installed where types are checked.
+# mypy: disable-error-code="untyped-decorator"
+
 from __future__ import annotations
 
 import asyncio

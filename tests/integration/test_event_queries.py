@@ -133,9 +133,7 @@ def test_an_event_keeps_the_times_and_the_error_that_it_is_given(
     assert held["error"] == "no stock"
 
 
-def test_every_field_of_an_event_can_be_updated(
-    client: HoneyHive, session_of_three: str, server: Server
-) -> None:
+def test_every_field_of_an_event_can_be_updated(client: HoneyHive, session_of_three: str, server: Server) -> None:
     from honeyhive.models import UpdateEventRequest
 
     event_id = server.event(session_of_three, "free")["event_id"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -214,7 +214,7 @@ answer({"session_id": tracer.session_id, "trace": format(span.get_span_context()
 
 
 @pytest.fixture
-def call_over_http(children: Children, resource_name: str) -> tuple[dict[str, str], dict[str, str]]:
+def call_over_http(children: Children, resource_name: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Have one process call another; return what either answered.
 
     Over a Unix socket, which needs no port; in a folder of its own, because its path may have some hundred characters.
@@ -228,7 +228,7 @@ def call_over_http(children: Children, resource_name: str) -> tuple[dict[str, st
 
 
 def test_a_span_on_the_other_side_of_an_http_call_continues_the_trace_and_knows_the_baggage_of_the_caller(
-    call_over_http: tuple[dict[str, str], dict[str, str]], server: Server
+    call_over_http: tuple[dict[str, Any], dict[str, Any]], server: Server
 ) -> None:
     caller, service = call_over_http
 
@@ -240,7 +240,7 @@ def test_a_span_on_the_other_side_of_an_http_call_continues_the_trace_and_knows_
 
 
 def test_the_headers_of_a_call_tell_another_service_no_key_and_no_session(
-    call_over_http: tuple[dict[str, str], dict[str, str]], children: Children
+    call_over_http: tuple[dict[str, Any], dict[str, Any]], children: Children
 ) -> None:
     caller, _ = call_over_http
 

@@ -147,9 +147,7 @@ answer({"session_id": tracer.session_id, "seen": [span.name for span in seen.get
     assert told["seen"] == ["afterwards"]
 
 
-def test_a_span_processor_that_the_user_adds_sees_what_the_server_holds(
-    make_tracer: Tracers, server: Server
-) -> None:
+def test_a_span_processor_that_the_user_adds_sees_what_the_server_holds(make_tracer: Tracers, server: Server) -> None:
     from opentelemetry.sdk.trace.export import SimpleSpanProcessor
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 

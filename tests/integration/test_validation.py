@@ -52,7 +52,7 @@ def test_a_client_refuses_a_keyword_that_it_does_not_know(target: Target) -> Non
     ],
 )
 def test_a_client_refuses_a_key_that_is_no_text(target: Target, error: str, key: int) -> None:
-    with pytest.raises(Exception, match=r"(?i)str") as raised:  # noqa: PT011 - its type is what is asked
+    with pytest.raises(Exception, match=r"(?i)str") as raised:
         client_of(target, target.project, api_key=key)
 
     assert type(raised.value).__name__ == error
@@ -70,9 +70,7 @@ def test_the_two_names_of_the_experiments_are_one(target: Target) -> None:
     assert client.evaluations is client.experiments
 
 
-def test_a_slash_at_the_end_of_the_url_changes_nothing(
-    target: Target, make_tracer: Tracers, server: Server
-) -> None:
+def test_a_slash_at_the_end_of_the_url_changes_nothing(target: Target, make_tracer: Tracers, server: Server) -> None:
     client = client_of(target, target.project, base_url=f"{target.base_url}/")
     tracer = make_tracer(server_url=f"{target.base_url}/")
     with tracer.trace("span"):
@@ -122,9 +120,7 @@ def test_a_tracer_without_a_key_raises_nothing_and_stores_nothing(
     assert keyless.session_id is None or server.events(session_id=keyless.session_id) == []
 
 
-def test_a_tracer_ignores_a_keyword_that_it_does_not_know(
-    target: Target, make_tracer: Tracers, server: Server
-) -> None:
+def test_a_tracer_ignores_a_keyword_that_it_does_not_know(target: Target, make_tracer: Tracers, server: Server) -> None:
     """`base_url` is such a one, though the client knows it: who misspells the URL talks to production."""
     tracer = make_tracer(no_such_option=True, base_url=f"{target.base_url}/nowhere")
 

@@ -18,11 +18,11 @@ import sys
 import textwrap
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
 # Forking is safe where a system's libraries say so: on macOS they don't.
 _CAN_FORK = sys.platform == "linux"

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from tests.unit.inside.running import Inside
+if TYPE_CHECKING:
+    from tests.unit.inside.running import Inside
 
 LONG = """
 import pytest

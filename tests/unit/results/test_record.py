@@ -271,7 +271,9 @@ _LINES = st.lists(st.text(max_size=30) | (_JSON | _ENTRIES).map(json.dumps))
 def test_whatever_the_lines_are_they_are_read(lines: list[str]) -> None:
     ledger = read_ledger(lines)
 
-    record(tests=ledger.tests, measurements=ledger.measurements, packages=ledger.packages, breaches=read_breaches(lines)).to_json()
+    record(
+        tests=ledger.tests, measurements=ledger.measurements, packages=ledger.packages, breaches=read_breaches(lines)
+    ).to_json()
 
 
 def test_a_line_of_brackets_is_read() -> None:
