@@ -212,7 +212,7 @@ def test_without_a_flush_a_batch_is_sent_after_the_delay_that_opentelemetry_is_t
         pass
 
     # Without the variable it would take five seconds.
-    assert eventually(lambda: server.children(tracer.session_id), within=3)
+    assert eventually(lambda: server.children(tracer.session_id), within=4)
 
 
 def test_by_default_a_span_waits_for_its_batch(tracer: HoneyHiveTracer, make_tracer: Tracers, server: Server) -> None:
@@ -238,7 +238,7 @@ def test_the_environment_turns_batching_off(
         pass
 
     # Well below the five seconds that a batch waits.
-    assert eventually(lambda: server.children(tracer.session_id), within=3)
+    assert eventually(lambda: server.children(tracer.session_id), within=4)
 
 
 def test_more_spans_than_one_request_holds_all_arrive_once(tracer: HoneyHiveTracer, server: Server) -> None:

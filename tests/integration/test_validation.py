@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import uuid
 from typing import TYPE_CHECKING
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
+from tests.support.eventually import eventually
 from tests.support.tracers import client_of, pointed_at
 
 if TYPE_CHECKING:
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
     from tests.support.children import Children
     from tests.support.server import Server
     from tests.support.tracers import Tracers
+
+_BEFORE_1_6 = SpecifierSet("<1.6").contains(importlib.metadata.version("honeyhive"), prereleases=True)
 
 # ---- The client --------------------------------------------------------------------------------------
 
@@ -70,15 +75,10 @@ def test_the_two_names_of_the_experiments_are_one(target: Target) -> None:
     assert client.evaluations is client.experiments
 
 
-def test_a_slash_at_the_end_of_the_url_changes_nothing(target: Target, make_tracer: Tracers, server: Server) -> None:
+def test_a_slash_at_the_end_of_the_url_of_a_client_changes_nothing(target: Target) -> None:
     client = client_of(target, target.project, base_url=f"{target.base_url}/")
-    tracer = make_tracer(server_url=f"{target.base_url}/")
-    with tracer.trace("span"):
-        pass
-    tracer.flush()
 
     assert client.datasets.list(name="none-of-this-name").datasets == []
-    assert server.event(tracer.session_id, "span")
 
 
 @pytest.mark.parametrize("argument", ["base_url", "server_url"])
@@ -125,6 +125,18 @@ def test_a_tracer_ignores_a_keyword_that_it_does_not_know(target: Target, make_t
     tracer = make_tracer(no_such_option=True, base_url=f"{target.base_url}/nowhere")
 
     assert server.session(tracer.session_id)
+
+
+@pytest.mark.xfail(_BEFORE_1_6, reason="it posts spans to //opentelemetry/v1/traces, which is no route")
+def test_a_slash_at_the_end_of_the_url_of_a_tracer_changes_nothing(
+    target: Target, make_tracer: Tracers, server: Server
+) -> None:
+    tracer = make_tracer(server_url=f"{target.base_url}/")
+    with tracer.trace("span"):
+        pass
+    tracer.flush()
+
+    assert eventually(lambda: server.children(tracer.session_id), within=2)
 
 
 def test_a_session_id_that_is_no_uuid_is_replaced_by_one(make_tracer: Tracers, server: Server) -> None:
