@@ -153,7 +153,7 @@ def test_a_function_whose_exception_speaks_of_a_tracer_is_called_once_too(tracer
     with pytest.raises(RuntimeError, match="not found"):
         charge()
 
-    assert calls == [1]
+    assert calls == [1], "the function was called again"
 
 
 def test_a_secret_argument_is_only_on_the_event_that_was_asked_for(tracer: HoneyHiveTracer, server: Server) -> None:

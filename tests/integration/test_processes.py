@@ -90,7 +90,7 @@ def test_the_child_of_a_fork_sends_over_a_connection_of_its_own(children: Childr
     )
 
     assert told["inherited"] == 1
-    assert told["new"] == 1
+    assert told["new"] == 1, "the child sends over the connection of its parent"
 
 
 def test_what_was_pending_at_a_fork_is_delivered_once(children: Children, server: Server, resource_name: str) -> None:

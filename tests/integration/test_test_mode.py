@@ -116,7 +116,7 @@ def test_in_test_mode_an_enrichment_of_a_session_is_sent_all_the_same(
 def test_in_test_mode_a_session_id_of_the_users_own_is_kept(make_tracer: Tracers) -> None:
     chosen = str(uuid.uuid4())
 
-    assert make_tracer(test_mode=True, session_id=chosen).session_id == chosen
+    assert make_tracer(test_mode=True, session_id=chosen).session_id == chosen, "the session id was replaced"
 
 
 def test_the_test_mode_of_a_client_changes_nothing_that_it_sends(
