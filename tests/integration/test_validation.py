@@ -69,12 +69,6 @@ def test_a_client_tells_how_it_is_configured(target: Target) -> None:
     assert (client.api_key, client.server_url, client.test_mode) == (target.api_key, target.base_url, True)
 
 
-def test_the_two_names_of_the_experiments_are_one(target: Target) -> None:
-    client = client_of(target, target.project)
-
-    assert client.evaluations is client.experiments
-
-
 def test_a_slash_at_the_end_of_the_url_of_a_client_changes_nothing(target: Target) -> None:
     client = client_of(target, target.project, base_url=f"{target.base_url}/")
 
