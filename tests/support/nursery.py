@@ -69,7 +69,7 @@ def become(work: dict[str, Any]) -> None:
         opened = os.open(path, os.O_RDONLY if descriptor == 0 else os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(opened, descriptor)
         os.close(opened)
-    sys.argv = [work["program"], *work["argv"]]
+    sys.argv[:] = [work["program"], *work["argv"]]
     main = types.ModuleType("__main__")
     main.__dict__.update(__file__=work["program"], __builtins__=__builtins__)
     sys.modules["__main__"] = main
