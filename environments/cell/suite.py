@@ -30,6 +30,7 @@ PLUGINS = (
     "fixtures",
     "ledger",
     "applicability",
+    "measurements",
     "expected",
     "read_only",
     "isolation",

@@ -240,6 +240,7 @@ class Supervisor:
             packages=ledger.packages,
             seed=ledger.seed,
             resources=ledger.resources,
+            measurements=ledger.measurements,
             breaches=record.read_breaches(space.lines(space.breaches)),
         )
 

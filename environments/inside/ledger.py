@@ -4,6 +4,7 @@
 {"entry": "phase", "test": ID, "when": …, "outcome": …, "duration_s": …, "reason": …}
 {"entry": "expects-refused-write", "test": ID}
 {"entry": "resource", "name": …, "state": "created" | "deleted"}
+{"entry": "measurement", "name": …, "value": …, "unit": …}
 {"entry": "sdk", "version": …, "origin": …}                what a process that ran tests has imported
 {"entry": "cell", "python": …, "packages": {name: version}, "seed": …}    the seed of a random order, or null
 """

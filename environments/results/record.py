@@ -159,6 +159,7 @@ class Ledger:
     resources: Mapping[str, int] = field(default_factory=lambda: {"created": 0, "deleted": 0, "left": 0})
     # The tests that say of themselves that the gateway will refuse a write of theirs.
     expecting_refusals: frozenset[str] = frozenset()
+    measurements: tuple[Mapping[str, Any], ...] = ()
 
 
 def utc_now() -> str:
@@ -189,6 +190,11 @@ def read_ledger(lines: Iterable[str]) -> Ledger:
         seed=cell.get("seed"),
         packages=cell.get("packages", {}),
         resources={"created": len(states), "deleted": deleted, "left": len(states) - deleted},
+        measurements=tuple(
+            {name: entry[name] for name in _LEDGER["measurement"]}
+            for entry in entries
+            if entry["entry"] == "measurement"
+        ),
     )
 
 
@@ -300,6 +306,7 @@ _LEDGER: dict[str, dict[str, Any]] = {
     "phase": {"test": str, "when": str, "outcome": str, "duration_s": (int, float), "reason": str},
     "expects-refused-write": {"test": str},
     "resource": {"name": str, "state": str},
+    "measurement": {"name": str, "value": (int, float), "unit": str},
     "sdk": {"version": str, "origin": str},
     "cell": {"python": str, "packages": dict},
 }

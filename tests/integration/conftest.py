@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,6 +19,7 @@ if "MATRIX_TARGET" not in os.environ:
     )
 
 from environments.inside.fixtures import worker
+from tests.support import children as programs
 from tests.support.cleanup import Cleanup
 from tests.support.faults import Proxy
 from tests.support.projects import Mint
@@ -27,6 +28,7 @@ from tests.support.tracers import Tracers, client_of, fresh_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from honeyhive import HoneyHive, HoneyHiveTracer
 
@@ -101,6 +103,16 @@ def cleanup(target: Target) -> Iterator[Cleanup]:
     registry = Cleanup(can_delete="delete" in target.capabilities)
     yield registry
     registry.run()
+
+
+@pytest.fixture
+def delete_session(cleanup: Cleanup, server: Server, resource_name: str) -> Callable[[str], None]:
+    """Register a session that the test began in its own way: `delete_session(session_id)`."""
+
+    def register(session_id: str) -> None:
+        cleanup.register(f"{resource_name} {session_id}", lambda: server.delete_session(session_id))
+
+    return register
 
 
 # ---- Tracers -----------------------------------------------------------------------------------------
@@ -218,3 +230,51 @@ def start_session(client: HoneyHive, server: Server, cleanup: Cleanup, resource_
         return session_id
 
     return start
+
+
+@pytest.fixture
+def run_evaluation(
+    target: Target, server: Server, cleanup: Cleanup, resource_name: str, first_tracer: HoneyHiveTracer
+) -> Callable[..., Any]:
+    """Run `evaluate()` against the target: `run_evaluation(function, dataset=[…])` returns its result."""
+    del first_tracer  # else the first datapoint's tracer would be it
+
+    def run(function: Callable[..., object], **given: object) -> Any:  # noqa: ANN401 - a type of the SDK's
+        from honeyhive import evaluate
+
+        result = evaluate(
+            function=function,
+            **{
+                "name": resource_name,
+                "api_key": server.project.api_key,
+                "server_url": target.base_url,
+                "max_workers": 1,
+                "print_results": False,
+                **given,
+            },
+        )
+        cleanup.register(f"{resource_name} {result.run_id}", lambda: server.delete_run(str(result.run_id)))
+        return result
+
+    return run
+
+
+# ---- Other processes ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def _nursery() -> Iterator[programs.Nursery]:
+    """Have a process that has imported the SDK, from the first test on that needs one."""
+    with programs.nursery() as nursery:
+        yield nursery
+
+
+@pytest.fixture
+def children(
+    target: Target, delete_session: Callable[[str], None], tmp_path: Path, _nursery: programs.Nursery
+) -> Iterator[programs.Children]:
+    """Run programs that are pointed at the target by their environment, as a user's are."""
+    variables = {"HH_API_KEY": target.api_key, "HH_API_URL": target.base_url, "HH_PROJECT": target.project.name}
+    running = programs.Children(tmp_path, variables, target.timeout_s * 2, _nursery, delete_session)
+    yield running
+    running.close()

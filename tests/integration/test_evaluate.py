@@ -15,9 +15,8 @@ from tests.support.eventually import eventually
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from honeyhive import HoneyHive, HoneyHiveTracer
+    from honeyhive import HoneyHive
 
-    from environments.inside.target import Target
     from tests.support.cleanup import Cleanup
     from tests.support.server import Event, Server
 
@@ -39,34 +38,6 @@ def exact(outputs: dict[str, Any], _inputs: dict[str, Any], ground_truth: dict[s
     return float(outputs["answer"] == ground_truth["y"])
 
 
-@pytest.fixture
-def run_evaluation(
-    target: Target, server: Server, cleanup: Cleanup, resource_name: str, first_tracer: HoneyHiveTracer
-) -> Callable[..., Any]:
-    """Run `evaluate()` against the target: `run_evaluation(function, evaluators=[…])` returns its result."""
-    del first_tracer  # else the first datapoint's tracer would be it
-
-    def run(function: Callable[..., object], **given: object) -> Any:  # noqa: ANN401 - a type of the SDK's
-        from honeyhive import evaluate
-
-        result = evaluate(
-            function=function,
-            **{
-                "dataset": DATASET,
-                "name": resource_name,
-                "api_key": server.project.api_key,
-                "server_url": target.base_url,
-                "max_workers": 1,
-                "print_results": False,
-                **given,
-            },
-        )
-        cleanup.register(f"{resource_name} {result.run_id}", lambda: server.delete_run(str(result.run_id)))
-        return result
-
-    return run
-
-
 def _result(server: Server, run_id: str, scores: int) -> Event:
     """Return the result of a run once it has that many scores of `exact`: what evaluate() was shown may be behind."""
 
@@ -83,7 +54,7 @@ def _result(server: Server, run_id: str, scores: int) -> Event:
 def test_an_evaluation_becomes_a_run_with_a_session_per_datapoint(
     run_evaluation: Callable[..., Any], server: Server, resource_name: str
 ) -> None:
-    result = run_evaluation(doubled, evaluators=[exact])
+    result = run_evaluation(doubled, dataset=DATASET, evaluators=[exact])
 
     run = server.get(f"/v1/runs/{result.run_id}")["evaluation"]
     assert (run["name"], run["status"]) == (resource_name, "completed")
@@ -98,7 +69,7 @@ def test_an_evaluation_becomes_a_run_with_a_session_per_datapoint(
 def test_the_scores_of_evaluators_are_on_the_events_and_in_the_result(
     run_evaluation: Callable[..., Any], server: Server
 ) -> None:
-    result = run_evaluation(incremented, evaluators=[exact])
+    result = run_evaluation(incremented, dataset=DATASET, evaluators=[exact])
 
     run = server.get(f"/v1/runs/{result.run_id}")["evaluation"]
     events = [server.event(session_id, "incremented") for session_id in run["event_ids"]]
@@ -121,7 +92,7 @@ def test_a_function_that_raises_leaves_an_error_on_its_event_and_the_run_complet
             raise ValueError("not one")
         return {"answer": 4}
 
-    result = run_evaluation(picky, evaluators=[exact])
+    result = run_evaluation(picky, dataset=DATASET, evaluators=[exact])
 
     run = server.get(f"/v1/runs/{result.run_id}")["evaluation"]
     assert run["status"] == "completed"
@@ -134,8 +105,8 @@ def test_a_function_that_raises_leaves_an_error_on_its_event_and_the_run_complet
 def test_two_evaluations_are_compared_datapoint_by_datapoint(
     run_evaluation: Callable[..., Any], client: HoneyHive, server: Server, resource_name: str
 ) -> None:
-    old = run_evaluation(incremented, evaluators=[exact], name=f"{resource_name}-old")
-    new = run_evaluation(doubled, evaluators=[exact], name=f"{resource_name}-new")
+    old = run_evaluation(incremented, dataset=DATASET, evaluators=[exact], name=f"{resource_name}-old")
+    new = run_evaluation(doubled, dataset=DATASET, evaluators=[exact], name=f"{resource_name}-new")
 
     for evaluated in (old, new):
         _result(server, evaluated.run_id, len(DATASET))
@@ -164,7 +135,7 @@ def test_a_metric_of_the_server_scores_the_events_of_an_evaluation(
         filters={"filterArray": [only]},
     )
 
-    result = run_evaluation(answered)
+    result = run_evaluation(answered, dataset=DATASET)
 
     def scored() -> list[Event]:
         answer = server.get(f"/v1/runs/{result.run_id}/result")
@@ -199,7 +170,7 @@ def test_an_evaluation_of_a_managed_dataset_names_its_dataset_and_its_datapoints
     dataset_id = str(dataset.result.insertedId)
     cleanup.register(f"{resource_name} {dataset_id}", lambda: client.datasets.delete(dataset_id))
 
-    result = run_evaluation(doubled, evaluators=[exact], dataset=None, dataset_id=dataset_id)
+    result = run_evaluation(doubled, evaluators=[exact], dataset_id=dataset_id)
 
     run = server.get(f"/v1/runs/{result.run_id}")["evaluation"]
     assert (run["status"], run["dataset_id"]) == ("completed", dataset_id)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from tests.support.server import Server
     from tests.support.tracers import Tracers
 
+pytestmark = pytest.mark.concurrent
+
 
 def _work(tracer: HoneyHiveTracer, name: str, start: threading.Barrier, spans: int = 5) -> None:
     """Trace nested spans, at the same time as all others at this barrier."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tests.support.server import Server
 
 
+@pytest.mark.llm_provider
 @pytest.mark.needs("llm")
 def test_a_traced_call_of_a_model_becomes_an_event_with_its_answer(
     tracer: HoneyHiveTracer, server: Server, target: Target

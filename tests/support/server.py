@@ -45,6 +45,12 @@ class Server:
         answer = self._http.post("/v1/events/export", json=asked).raise_for_status().json()
         return sorted(answer["events"], key=lambda event: (event["start_time"], event["end_time"]))
 
+    def count(self, filters: list[dict[str, str]]) -> int:
+        """Return how many events match, however many these are."""
+        asked = {"project": self.project.name, "filters": filters, "limit": 1, "page": 1}
+        answer = self._http.post("/v1/events/export", json=asked).raise_for_status().json()
+        return int(answer["totalEvents"])
+
     def children(self, session_id: str) -> list[Event]:
         """Return the events of a session, without the session's own."""
         return [event for event in self.events(session_id=session_id) if event["event_id"] != session_id]

@@ -210,6 +210,22 @@ def test_resources_are_counted_by_name() -> None:
     assert ledger.resources == {"created": 3, "deleted": 2, "left": 1}
 
 
+def test_measurements_are_in_the_record_as_they_were_told() -> None:
+    told = [
+        line("measurement", name="span.cost.p50", value=312.5, unit="µs", more=1),
+        line("measurement", name="span.cost.p50", value="much", unit="µs"),
+        line("measurement", name="flush.spans", value=1000, unit="spans"),
+    ]
+
+    measurements = read_ledger(told).measurements
+
+    assert measurements == (
+        {"name": "span.cost.p50", "value": 312.5, "unit": "µs"},
+        {"name": "flush.spans", "value": 1000, "unit": "spans"},
+    )
+    assert json.loads(record(measurements=measurements).to_json())["measurements"] == list(measurements)
+
+
 def test_each_sdk_is_told_once() -> None:
     told = [line("sdk", version=version, origin="/a") for version in ("1.2.1", "1.7.0", "1.2.1")]
 
@@ -228,7 +244,7 @@ _JSON = st.recursive(
     max_leaves=8,
 )
 _ENTRIES = st.fixed_dictionaries(
-    {"entry": st.sampled_from(["start", "phase", "resource", "sdk", "cell", "other"]) | _JSON},
+    {"entry": st.sampled_from(["start", "phase", "resource", "measurement", "sdk", "cell", "other"]) | _JSON},
     optional={
         name: _JSON | st.sampled_from([*records.TestOutcome, "setup", "teardown", "t"])
         for name in (
@@ -239,6 +255,8 @@ _ENTRIES = st.fixed_dictionaries(
             "reason",
             "name",
             "state",
+            "value",
+            "unit",
             "version",
             "python",
             "packages",
@@ -253,7 +271,9 @@ _LINES = st.lists(st.text(max_size=30) | (_JSON | _ENTRIES).map(json.dumps))
 def test_whatever_the_lines_are_they_are_read(lines: list[str]) -> None:
     ledger = read_ledger(lines)
 
-    record(tests=ledger.tests, packages=ledger.packages, breaches=read_breaches(lines)).to_json()
+    record(
+        tests=ledger.tests, measurements=ledger.measurements, packages=ledger.packages, breaches=read_breaches(lines)
+    ).to_json()
 
 
 def test_a_line_of_brackets_is_read() -> None:
