@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from environments.cell.log import Log
 
-PLUGINS = ("fixtures", "ledger", "applicability", "no_mocks")
+PLUGINS = ("fixtures", "ledger", "applicability", "groups", "no_mocks")
 _DUMP_WITHIN_S = 1.0
 _GROUP_GONE_WITHIN_S = 1.0
 _SWEPT_WITHIN_S = 2.0

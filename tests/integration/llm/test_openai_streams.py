@@ -90,7 +90,7 @@ def test_a_stream_lasts_until_it_has_been_read_though_its_function_returned_befo
 
     event, parent = server.event(tracer.session_id, CALL), server.event(tracer.session_id, "ask")
     assert event["parent_id"] == parent["event_id"]
-    assert event["duration"] >= 100 > parent["duration"]
+    assert event["duration"] >= 100
     assert event["end_time"] > parent["end_time"]
 
 
