@@ -35,6 +35,7 @@ PLUGINS = (
     "read_only",
     "isolation",
     "order",
+    "groups",
     "no_mocks",
 )
 _DUMP_WITHIN_S = 1.0

@@ -87,9 +87,7 @@ def _judge_failure(one: Expectation, report: pytest.TestReport, said: str) -> No
 
 
 def _of(item: pytest.Item) -> Expectation | None:
-    # loadgroup adds the group's name to the id.
-    test = item.nodeid if item.get_closest_marker("xdist_group") is None else item.nodeid.rpartition("@")[0]
-    return expectations.find(_found, test or item.nodeid)
+    return expectations.find(_found, ledger.test_id(item.nodeid))
 
 
 def _tell(report: pytest.TestReport, outcome: str) -> None:

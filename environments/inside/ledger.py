@@ -56,7 +56,7 @@ class _Controller:
         self._pid = os.getpid()
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        write(entry="start", test=nodeid)
+        write(entry="start", test=test_id(nodeid))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if os.getpid() != self._pid:
@@ -64,7 +64,7 @@ class _Controller:
             os._exit(1)
         write(
             entry="phase",
-            test=report.nodeid,
+            test=test_id(report.nodeid),
             when=report.when,
             outcome=_outcome(report),
             duration_s=round(report.duration, 4),
@@ -94,6 +94,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         packages = {found.name: found.version for found in importlib.metadata.distributions()}
         seed = order.seed(session.config)
         write(entry="cell", python=platform.python_version(), packages=packages, seed=seed)
+
+
+def test_id(nodeid: str) -> str:
+    """Return the id that a test has without workers too: with them, xdist appends the `@name` of its xdist_group."""
+    test, at, group = nodeid.rpartition("@")
+    # The @ of a folder has the test's name after it, and that of a parameter its closing bracket.
+    return nodeid if not at or ":" in group or "]" in group else test
 
 
 def _outcome(report: pytest.TestReport) -> str:

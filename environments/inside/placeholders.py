@@ -12,7 +12,7 @@ import urllib.request
 
 import pytest
 
-from environments.inside import target
+from environments.inside import ledger, target
 
 # What a request is said to come from that no test makes: an import, a session's end.
 _NO_TEST = "outside any test"
@@ -26,7 +26,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    _hold(item.nodeid)
+    _hold(ledger.test_id(item.nodeid))
 
 
 def _hold(test: str) -> None:

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import pytest
 
-from environments.inside import target
-from environments.inside.ledger import write
+from environments.inside import ledger, target
 
 _SHOWN = 5
 
@@ -42,7 +41,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("expects_refused_write") is not None:
-        write(entry="expects-refused-write", test=item.nodeid)
+        ledger.write(entry="expects-refused-write", test=ledger.test_id(item.nodeid))
 
 
 def _asked_for_something(config: pytest.Config) -> bool:

@@ -49,7 +49,8 @@ class Capability(StrEnum):
     SECOND_PROJECT = "second-project"  # a key to another project can be had, to prove that projects are apart
     MINT_PROJECT = "mint-project"  # a test can have projects and keys of its own made
     DELETE = "delete"  # what was created can be deleted for good
-    LLM = "llm"  # the LLM service is there to be called
+    LLM = "llm"  # models can be called
+    SCRIPTED_LLM = "scripted-llm"  # a model's name says how it answers, fails or dawdles: the LLM service, no provider
     GATEWAY = "gateway"  # a gateway stands before it, and tells what tests cannot see themselves
     READ_ONLY = "read-only"  # a write is refused
 
@@ -200,7 +201,7 @@ class Development(Profile):
     @property
     def capabilities(self) -> frozenset[Capability]:
         """Of the embedded service everything is known; of a server of one's own, only what stands beside it."""
-        return _EMBEDDED if self.embedded else frozenset({Capability.LLM})
+        return _EMBEDDED if self.embedded else frozenset({Capability.LLM, Capability.SCRIPTED_LLM})
 
     def _check(self) -> None:
         if self.base_url is not None and self.api_key is None:

@@ -136,7 +136,6 @@ def test_a_span_of_the_first_tracer_keeps_more_attributes_than_opentelemetry_doe
     assert [metadata.get(f"key-{number}") for number in range(400)] == list(range(400))
 
 
-@pytest.mark.xfail(reason="a later tracer keeps 128 attributes, and what says whose span it is goes first")
 def test_a_span_of_a_later_tracer_keeps_as_many_attributes_as_one_of_the_first(
     tracer: HoneyHiveTracer, server: Server
 ) -> None:
@@ -146,7 +145,6 @@ def test_a_span_of_a_later_tracer_keeps_as_many_attributes_as_one_of_the_first(
     assert held[0]["metadata"]["key-0"] == 0
 
 
-@pytest.mark.xfail(reason="the oldest attributes go first, and what says whose span it is is among them")
 def test_a_span_with_more_attributes_than_it_may_keep_is_still_in_its_session(
     first_tracer: HoneyHiveTracer, server: Server, resource_name: str
 ) -> None:

@@ -9,11 +9,10 @@ import importlib.metadata
 from typing import TYPE_CHECKING
 
 import pytest
-from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from tests.support.scenarios import TABLE
-from tests.support.surface import NotAsDeclared, Tried, World, public_methods
+from tests.support.surface import Tried, World, public_methods
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,12 +30,8 @@ _TESTED = Version(importlib.metadata.version("honeyhive"))
 
 def _lines() -> Iterator[ParameterSet]:
     for entry in TABLE:
-        mistyped = bool(entry.mistyped) and SpecifierSet(entry.mistyped).contains(_TESTED, prereleases=True)
-        defect = pytest.mark.xfail(
-            mistyped, raises=NotAsDeclared, strict=True, reason=f"honeyhive {entry.mistyped} returns another type"
-        )
         for name in entry.names:
-            yield pytest.param(name, entry, id=name, marks=[pytest.mark.sdk(f">={entry.since}"), defect])
+            yield pytest.param(name, entry, id=name, marks=pytest.mark.sdk(f">={entry.since}"))
 
 
 @pytest.mark.parametrize(("name", "entry"), _lines())

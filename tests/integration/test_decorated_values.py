@@ -137,9 +137,6 @@ def test_a_failing_function_is_called_once(tracer: HoneyHiveTracer) -> None:
     assert calls == [1]
 
 
-@pytest.mark.xfail(
-    reason="an exception whose text holds 'Tracer error' is taken for the SDK's own: the call is repeated"
-)
 def test_a_function_whose_exception_speaks_of_a_tracer_is_called_once_too(tracer: HoneyHiveTracer) -> None:
     from honeyhive import trace
 

@@ -9,8 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.support.degradation.entries import Ending, observe
 from tests.support.degradation.table import FAULTS, RETRIES, RETRIES_S
 from tests.support.faults import Proxy, Status
@@ -76,7 +74,6 @@ def test_an_export_is_tried_again_as_the_table_says(target: Target) -> None:
         assert all(pause >= least for pause, least in zip(pauses, PAUSES_S, strict=False)), (asked, pauses)
 
 
-@pytest.mark.xfail(strict=True, reason="events.export waits as long as it pleases: Retry-After is not read")
 def test_an_export_waits_as_long_as_the_server_asks(proxy: Proxy, target: Target) -> None:
     client = client_of(target, target.project, base_url=proxy.url)
     proxy.fail(Status(429, {"Retry-After": "2"}), first=1)

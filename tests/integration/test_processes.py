@@ -56,7 +56,6 @@ def test_a_forked_child_delivers_its_own_spans_into_the_session_of_its_parent(
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="the sockets of a process are read from /proc")
-@pytest.mark.xfail(reason="it sends over its parent's, and where both send at once they read each other's answers")
 def test_the_child_of_a_fork_sends_over_a_connection_of_its_own(children: Children, resource_name: str) -> None:
     told = children.answer(
         """

@@ -112,7 +112,6 @@ def test_in_test_mode_an_enrichment_of_a_session_is_sent_all_the_same(
     assert server.session(session_id)["metadata"]["sent"] is True
 
 
-@pytest.mark.xfail(reason="in test mode the session id that the user gives is replaced by a random one")
 def test_in_test_mode_a_session_id_of_the_users_own_is_kept(make_tracer: Tracers) -> None:
     chosen = str(uuid.uuid4())
 

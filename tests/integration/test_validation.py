@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import uuid
 from typing import TYPE_CHECKING
 
 import pytest
-from packaging.specifiers import SpecifierSet
 
 from tests.support.eventually import eventually
 from tests.support.tracers import client_of, pointed_at
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
     from tests.support.server import Server
     from tests.support.tracers import Tracers
 
-_BEFORE_1_6 = SpecifierSet("<1.6").contains(importlib.metadata.version("honeyhive"), prereleases=True)
 
 # ---- The client --------------------------------------------------------------------------------------
 
@@ -121,7 +118,6 @@ def test_a_tracer_ignores_a_keyword_that_it_does_not_know(target: Target, make_t
     assert server.session(tracer.session_id)
 
 
-@pytest.mark.xfail(_BEFORE_1_6, reason="it posts spans to //opentelemetry/v1/traces, which is no route")
 def test_a_slash_at_the_end_of_the_url_of_a_tracer_changes_nothing(
     target: Target, make_tracer: Tracers, server: Server
 ) -> None:

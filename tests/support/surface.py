@@ -45,14 +45,13 @@ class World:
 class Entry:
     """A line of the table: the methods of a resource that do the same, and what shows that they do.
 
-    `since` is the first line that has them; `mistyped` are the releases that return something else than they declare.
+    `since` is the first line that has them.
     """
 
     resource: str
     methods: str
     scenario: Callable[[World, Tried], None] = field(repr=False)
     since: str = "1.0"
-    mistyped: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:

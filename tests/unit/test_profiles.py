@@ -136,7 +136,7 @@ def test_development_can_be_a_server_of_ones_own_of_which_nothing_is_taken_for_g
 
     assert not profile.embedded
     assert (profile.base_url, profile.project, profile.secrets()) == ("http://dev.corp:8080", "mine", ("key",))
-    assert profile.capabilities == {Capability.LLM}
+    assert profile.capabilities == {Capability.LLM, Capability.SCRIPTED_LLM}
 
 
 def test_staging_needs_a_key_and_has_defaults_for_the_rest(places: Places) -> None:
@@ -1086,7 +1086,7 @@ def test_development_describes_itself_as_the_embedded_service(places: Places) ->
 
     assert rows["base_url"] == "the embedded service"
     assert rows["requests_per_second"] == "no limit"
-    assert rows["capabilities"] == "delete, llm, mint-project, second-project"
+    assert rows["capabilities"] == "delete, llm, mint-project, scripted-llm, second-project"
 
 
 def test_the_table_of_settings_holds_what_was_promised_once_each_and_says_what_it_is_for() -> None:

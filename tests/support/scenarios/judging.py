@@ -192,7 +192,7 @@ JUDGING = (
     Entry("experiments", "delete_run delete_run_async", _deletes_a_run),
     Entry("experiments", "get_result get_result_async get_run_result", _gets_a_result),
     Entry("experiments", "compare_runs compare_runs_async", _compares_runs),
-    Entry("experiments", "compare_run_events", _compares_the_events_of_runs, mistyped="<1.7"),
+    Entry("experiments", "compare_run_events", _compares_the_events_of_runs),
     Entry("experiments", "get_schema get_schema_async", _gets_a_schema),
     Entry("metrics", "create create_async create_metric", _creates_a_metric),
     Entry("metrics", "list list_async list_metrics", _lists_metrics),

@@ -37,6 +37,14 @@ def test_says_so_itself(): pytest.xfail("DEF-4")
 
 @pytest.mark.sdk("<1")
 def test_of_another_sdk(): pass
+
+@pytest.mark.xdist_group("a-few")
+def test_of_a_group(): pass
+@pytest.mark.parametrize("address", ["a@b"])
+def test_an_address(address): pass
+@pytest.mark.xdist_group("a-few")
+@pytest.mark.parametrize("address", ["a@b"])
+def test_an_address_of_a_group(address): pass
 """
 OUTCOMES = {
     "test_passes": {"setup": "passed", "call": "passed", "teardown": "passed"},
@@ -50,6 +58,9 @@ OUTCOMES = {
     "test_loosely_known_defect": {"setup": "passed", "call": "unexpected-pass", "teardown": "passed"},
     "test_says_so_itself": {"setup": "passed", "call": "known-defect", "teardown": "passed"},
     "test_of_another_sdk": {"setup": "not-applicable", "teardown": "passed"},
+    "test_of_a_group": {"setup": "passed", "call": "passed", "teardown": "passed"},
+    "test_an_address[a@b]": {"setup": "passed", "call": "passed", "teardown": "passed"},
+    "test_an_address_of_a_group[a@b]": {"setup": "passed", "call": "passed", "teardown": "passed"},
 }
 ALONE: tuple[str, ...] = ()
 WORKERS = ("-p", "xdist", "-n", "2", "--dist", "loadgroup", "--max-worker-restart=0")
