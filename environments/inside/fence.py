@@ -6,27 +6,39 @@ host:port pairs, checks names when they are resolved, and refuses to start a chi
 raises `FenceBreach` and is logged with the test that caused it: the cell fails by the log, whoever swallowed the
 exception.
 
+A test that makes a failure with a socket of its own declares it: `declared(listener)` for a loopback port that its
+process listens on, `unresolvable(name)` for a name that exists nowhere. Every process of the cell sees it at once, and
+sees through it as soon as the socket is closed, even where its process was killed.
+
 It keeps mistakes in, not attacks: a program that is no Python (curl), or code that tampers with this very module, is
 held by a network namespace alone.
 """
 
 from __future__ import annotations
 
+import _socket as socket  # it alone is still there when modules are gone
+import contextlib
 import itertools
 import json
 import os
+import pathlib
+import re
 import sys
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 VARIABLE = "MATRIX_FENCE"
 # What a child must be given to be behind the fence too.
 _INHERITED = (VARIABLE, "PYTHONPATH")
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+_LOOPBACK_ADDRESSES = _LOOPBACK_NAMES - {"localhost"}
+# RFC 2606 keeps this domain for names that no resolver may ever find.
+_UNRESOLVABLE = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+invalid")
+_PROCESSES = pathlib.Path("/proc")
 # Python's options that leave out PYTHONPATH or sitecustomize.
 _FENCELESS_OPTIONS = frozenset("IES")
 
@@ -37,14 +49,19 @@ class FenceBreach(PermissionError):
 
 @dataclass(frozen=True)
 class Fence:
-    """The pairs that may be reached, the names that may be resolved, and where breaches are logged."""
+    """The pairs that may be reached, the names that may be resolved, where breaches are logged.
+
+    `declared` is the folder of what tests declare, looked at only before a breach.
+    """
 
     pairs: frozenset[tuple[str, int]]
     names: frozenset[str]
     log: str
+    declared: str
 
 
 _fence: Fence | None = None
+_numbers = itertools.count()
 
 
 def is_up() -> bool:
@@ -52,9 +69,12 @@ def is_up() -> bool:
     return _fence is not None
 
 
-def write(path: Path, pairs: frozenset[tuple[str, int]], log: Path) -> None:
+def write(path: pathlib.Path, pairs: frozenset[tuple[str, int]], log: pathlib.Path) -> None:
     """Write the file that VARIABLE names to the processes of a cell."""
-    path.write_text(json.dumps({"pairs": sorted(pairs), "log": str(log)}), encoding="utf-8")
+    declarations = path.with_name("declared")
+    declarations.mkdir(exist_ok=True)
+    written = {"pairs": sorted(pairs), "log": str(log), "declared": str(declarations)}
+    path.write_text(json.dumps(written), encoding="utf-8")
 
 
 def put_up() -> None:
@@ -65,8 +85,80 @@ def put_up() -> None:
     pairs = {(host, port) for host, port in written["pairs"]}
     # A loopback service is reached by any of its names.
     pairs |= {(name, port) for host, port in pairs if host in _LOOPBACK_NAMES for name in _LOOPBACK_NAMES}
-    _fence = Fence(frozenset(pairs), frozenset(host for host, _ in pairs) | _LOOPBACK_NAMES, written["log"])
+    names = frozenset(host for host, _ in pairs) | _LOOPBACK_NAMES
+    _fence = Fence(frozenset(pairs), names, written["log"], written["declared"])
     sys.addaudithook(_audit)
+
+
+# ---- What tests declare --------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def declared(listener: socket.socket) -> Iterator[None]:
+    """Let the cell reach the loopback port that this socket listens on; it may stop listening meanwhile, to refuse."""
+    host, port = listener.getsockname()[:2]
+    listens = listener.type == socket.SOCK_STREAM and listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    if host not in _LOOPBACK_ADDRESSES or not listens:
+        raise ValueError(
+            f"{host}:{port} cannot be declared to the fence: only a loopback address that this socket listens on can"
+        )
+    # Who holds the port, and how to see that they still do.
+    witness = f"{os.getpid()} {listener.fileno()} {os.fstat(listener.fileno()).st_ino}"
+    with _declaration(f"{host}-{port}", witness):
+        yield
+
+
+@contextlib.contextmanager
+def unresolvable(name: str) -> Iterator[None]:
+    """Let a name under `.invalid` fail to resolve without being a breach. Nobody is asked for it."""
+    if not _UNRESOLVABLE.fullmatch(name):
+        raise ValueError(f"{name!r} cannot be declared to the fence: only a name that ends in .invalid exists nowhere")
+    with _declaration(name, ""):
+        yield
+
+
+@contextlib.contextmanager
+def _declaration(entry: str, text: str) -> Iterator[None]:
+    if _fence is None:  # outside of a cell everything may be reached
+        yield
+        return
+    # Named after its process too: several may declare the same name.
+    path = pathlib.Path(_fence.declared, f"{entry}={os.getpid()}-{next(_numbers)}")
+    begun = path.with_name("begun-" + path.name)
+    begun.write_text(text, encoding="utf-8")
+    begun.replace(path)  # whole, or not there
+    try:
+        yield
+    finally:
+        path.unlink()
+
+
+def _declarations(entry: str) -> Iterator[str]:
+    """Return what was written to declare this."""
+    assert _fence is not None  # no check runs before the fence is up
+    for path in pathlib.Path(_fence.declared).glob(f"{entry}=*"):
+        with contextlib.suppress(FileNotFoundError):  # withdrawn since it was listed
+            yield path.read_text(encoding="utf-8")
+
+
+def _is_declared(reaching: socket.socket, host: str, port: object) -> bool:
+    # A datagram's port is another port of the same number.
+    may_be = host in _LOOPBACK_ADDRESSES and reaching.type == socket.SOCK_STREAM
+    return may_be and any(_is_held(witness) for witness in _declarations(f"{host}-{port}"))
+
+
+def _is_held(witness: str) -> bool:
+    pid, descriptor, inode = witness.split()
+    try:
+        if _PROCESSES.is_dir():
+            return str((_PROCESSES / pid / "fd" / descriptor).readlink()) == f"socket:[{inode}]"
+        os.kill(int(pid), 0)  # where no process sees another's sockets, it sees whether it lives
+    except OSError:
+        return False
+    return True
+
+
+# ---- The checks ----------------------------------------------------------------------------------------
 
 
 def _audit(event: str, arguments: tuple[Any, ...]) -> None:
@@ -78,16 +170,26 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
 def _check_address(event: str, arguments: tuple[Any, ...]) -> None:
     address = arguments[1]
     # Not a tuple: a Unix socket, which leaves no machine; or None, for a socket that was checked when it connected.
-    if isinstance(address, tuple) and _fence is not None and (_text(address[0]), address[1]) not in _fence.pairs:
-        _breach(event, f"{_text(address[0])}:{address[1]}")
+    if not isinstance(address, tuple) or _fence is None:
+        return
+    host, port = _text(address[0]), address[1]
+    if (host, port) not in _fence.pairs and not _is_declared(arguments[0], host, port):
+        _breach(event, f"{host}:{port}")
 
 
 def _check_name(event: str, arguments: tuple[Any, ...]) -> None:
     name = _text(arguments[0][0] if isinstance(arguments[0], tuple) else arguments[0])
     # No name: this machine itself.
     if name and _fence is not None and name.lower() not in _fence.names:
+        if _UNRESOLVABLE.fullmatch(name.lower()) and list(_declarations(name.lower())):
+            _say_unknown()
         port = arguments[1] if event == "socket.getaddrinfo" else None
         _breach(event, name if port is None else f"{name}:{_text(port)}")
+
+
+def _say_unknown() -> NoReturn:
+    """Fail as a resolver fails that does not know the name. From here: none is asked, no packet leaves."""
+    raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
 
 def _check_child(event: str, arguments: tuple[Any, ...]) -> None:

@@ -214,6 +214,189 @@ def test_this_machine_itself_may_be_resolved(inside: Inside) -> None:
     assert inside.breaches() == []
 
 
+# ---- What a test declares ------------------------------------------------------------------------------
+
+LISTENING = """
+import os, socket, subprocess, sys
+from environments.inside import fence
+listener = socket.create_server(("127.0.0.1", 0))
+port = listener.getsockname()[1]
+reach = f"import socket; socket.create_connection(('127.0.0.1', {port})).close()"
+"""
+
+
+@pytest.mark.parametrize(
+    "reaching",
+    ["exec(reach)", "subprocess.run([sys.executable, '-c', reach], check=True)"],
+    ids=["the process itself", "a child that runs already"],
+)
+def test_a_listener_of_ones_own_is_reached_once_it_is_declared(inside: Inside, reaching: str) -> None:
+    ended = inside.python(f"{LISTENING}\nwith fence.declared(listener): {reaching}\nexec(reach)")
+
+    (breach,) = inside.breaches()  # the last one: it is declared no more
+    assert breach[0] == "socket.connect"
+    assert "FenceBreach" in ended.err
+
+
+def test_a_process_that_runs_already_sees_what_another_declares(inside: Inside) -> None:
+    ended = inside.python(
+        f"""{LISTENING}
+waiting = subprocess.Popen([sys.executable, "-c", "input();" + reach], stdin=subprocess.PIPE)
+with fence.declared(listener):
+    waiting.communicate(b"go\\n")
+sys.exit(waiting.returncode)
+"""
+    )
+
+    assert ended.status == 0, ended
+    assert inside.breaches() == []
+
+
+def test_a_declared_port_may_refuse_and_listen_again(inside: Inside) -> None:
+    ended = inside.python(
+        f"""{LISTENING}
+listener.close()
+listener = socket.socket()
+listener.bind(("127.0.0.1", port))  # by its number: a port that the system chose would be given back
+listener.listen()
+with fence.declared(listener):
+    listener.shutdown(socket.SHUT_RDWR)
+    try:
+        exec(reach)
+    except ConnectionRefusedError:
+        listener.listen()
+    exec(reach)
+"""
+    )
+
+    assert ended.status == 0, ended
+    assert inside.breaches() == []
+
+
+UNDECLARABLE = {
+    "every address": 'one = socket.create_server(("0.0.0.0", 0))',
+    "a port that is bound and not listened on": 'one = socket.socket(); one.bind(("127.0.0.1", 0))',
+    "no port at all": "one = socket.socket()",
+    "a datagram's port": 'one = socket.socket(type=socket.SOCK_DGRAM); one.bind(("127.0.0.1", 0))',
+    "what one is connected to": 'one = socket.create_connection(("127.0.0.1", int(sys.argv[1])))',
+}
+
+
+@pytest.mark.parametrize("what", UNDECLARABLE)
+def test_only_a_loopback_port_that_is_listened_on_can_be_declared(
+    inside: Inside, service: socket.socket, what: str
+) -> None:
+    ended = inside.python(
+        f"import socket, sys\nfrom environments.inside import fence\n{UNDECLARABLE[what]}\n"
+        "with fence.declared(one): pass",
+        _port(service),
+    )
+
+    assert "cannot be declared to the fence: only a loopback address that this socket listens on can" in ended.err
+
+
+def test_nobody_can_declare_a_remote_host_by_writing_it_down(inside: Inside) -> None:
+    ended = inside.python(
+        f"""{LISTENING}
+from pathlib import Path
+with fence.declared(listener):
+    (written,) = Path(fence._fence.declared).iterdir()
+    written.with_name("192.0.2.1-80=1-0").write_text(written.read_text())
+    socket.socket().connect(("192.0.2.1", 80))
+"""
+    )
+
+    assert inside.breaches() == [("socket.connect", "192.0.2.1:80")], ended
+
+
+def test_a_declaration_ends_with_its_socket(inside: Inside) -> None:
+    inside.python(
+        f"""{LISTENING}
+with fence.declared(listener):
+    listener.close()
+    exec(reach)
+"""
+    )
+
+    assert [event for event, _ in inside.breaches()] == ["socket.connect"]
+
+
+def test_a_declaration_ends_with_a_process_that_was_killed(inside: Inside) -> None:
+    inside.python(
+        f"""{LISTENING}
+if (pid := os.fork()) == 0:
+    own = socket.create_server(("127.0.0.1", 0))
+    fence.declared(own).__enter__()
+    with open("port", "w") as told: told.write(str(own.getsockname()[1]))
+    os.kill(os.getpid(), 9)
+os.waitpid(pid, 0)
+socket.create_connection(("127.0.0.1", int(open("port").read())))
+"""
+    )
+
+    assert [event for event, _ in inside.breaches()] == ["socket.connect"]
+
+
+def test_a_datagram_to_a_declared_port_is_still_a_breach(inside: Inside) -> None:
+    inside.python(
+        f"""{LISTENING}
+with fence.declared(listener):
+    socket.socket(type=socket.SOCK_DGRAM).sendto(b"x", ("127.0.0.1", port))
+"""
+    )
+
+    assert [event for event, _ in inside.breaches()] == ["socket.sendto"]
+
+
+def test_a_declared_name_does_not_resolve_and_is_no_breach(inside: Inside) -> None:
+    ended = inside.python(
+        """
+        import asyncio, socket
+        from environments.inside import fence
+
+        async def resolve():
+            await asyncio.get_running_loop().getaddrinfo("api.nowhere.invalid", 443)
+
+        with fence.unresolvable("api.nowhere.invalid"):
+            for ask in (
+                lambda: socket.getaddrinfo("API.nowhere.invalid", 443),
+                lambda: socket.gethostbyname("api.nowhere.invalid"),
+                lambda: asyncio.run(resolve()),
+            ):
+                try:
+                    ask()
+                except socket.gaierror as error:
+                    print(error.errno == socket.EAI_NONAME)
+        """
+    )
+
+    assert ended.out == "True\n" * 3, ended
+    assert inside.breaches() == []
+
+
+@pytest.mark.parametrize("asked", ["other.invalid", "nowhere.invalid", "x.api.nowhere.invalid"])
+def test_a_name_that_is_not_declared_stays_a_breach(inside: Inside, asked: str) -> None:
+    inside.python(
+        f"""
+        import socket
+        from environments.inside import fence
+        with fence.unresolvable("api.nowhere.invalid"):
+            socket.getaddrinfo({asked!r}, 443)
+        """
+    )
+
+    assert inside.breaches() == [("socket.getaddrinfo", f"{asked}:443")]
+
+
+@pytest.mark.parametrize("name", ["example.org", "invalid", "a.invalid.example.org", "../a.invalid", "*.invalid", ""])
+def test_no_name_that_may_exist_can_be_declared(inside: Inside, name: str) -> None:
+    ended = inside.python(
+        f"from environments.inside import fence\nwith fence.unresolvable({name!r}): pass",
+    )
+
+    assert "cannot be declared to the fence: only a name that ends in .invalid exists nowhere" in ended.err
+
+
 # ---- Children ------------------------------------------------------------------------------------------
 
 BARE = "child without the fence's variables (MATRIX_FENCE, PYTHONPATH): "
