@@ -1,0 +1,104 @@
+"""`nox -s detection`: which tests catch which defect of the SDK.
+
+    python -m environments.detection [ID…] [--list] [--sdk WHAT] [--python X.Y] [-j N]
+
+First the suite must pass against the SDK as it is. Then each mutation gets a wheel of its own, and a development cell
+for it: the existing way of a candidate. Exit code 0 where every mutation is caught, 1 where one isn't.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from environments import budget, lineage, project
+from environments.detection import mutation as mutations
+from environments.detection import trial, verdict, wheel
+from environments.errors import FAILED, UsageError, exit_on_error
+from environments.venvs import candidates, interpreters
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from environments.detection.mutation import Mutation
+    from environments.detection.verdict import Verdict
+
+_DATA = Path(__file__).with_name("mutations.toml")
+_PYTHON = "3.12"
+
+
+async def execute(bench: trial.Bench, chosen: Sequence[Mutation], jobs: int) -> list[Verdict]:
+    """Judge the mutations, several at once; each is said as soon as it is known."""
+    for mutation in chosen:  # all of them, before the first minute is spent
+        bench.sdk.changed(mutation.file, lambda source, one=mutation: mutations.mutate(one, source))  # type: ignore[misc]
+    print("the control: the suite, against the SDK as it is …", flush=True)
+    print(f"  passed in {await trial.control(bench):.0f} s", flush=True)
+    slots = asyncio.Semaphore(jobs)
+
+    async def judged(mutation: Mutation) -> Verdict:
+        async with slots:
+            judgement = await trial.judge(bench, mutation)
+        print(f"  {'caught' if judgement.caught else 'MISSED'} {mutation.id} ({judgement.seconds} s)", flush=True)
+        return judgement
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(judged(mutation)) for mutation in chosen]
+    return [task.result() for task in tasks]
+
+
+def _arguments(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="nox -s detection --", description=__doc__.partition("\n")[0])
+    parser.add_argument("ids", nargs="*", metavar="ID", help="the mutations to try (default: all)")
+    parser.add_argument("--list", action="store_true", help="show the mutations, and run nothing")
+    parser.add_argument("--sdk", metavar="WHAT", help="the SDK to mutate (default: the newest line)")
+    parser.add_argument("--python", metavar="X.Y", default=_PYTHON, help=f"of its cells (default: {_PYTHON})")
+    parser.add_argument("-j", "--jobs", type=int, default=budget.cores(), metavar="N", help="cells at once")
+    return parser.parse_args(argv)
+
+
+def _run(told: argparse.Namespace, chosen: Sequence[Mutation]) -> int:
+    if told.jobs < 1:
+        raise UsageError(f"-j {told.jobs} is no number of cells", remedy="name 1 or more")
+    matrix = project.load_matrix()
+    sdk = matrix.newest if told.sdk is None else candidates.find(told.sdk, matrix)
+    applicable = [mutation for mutation in chosen if mutation.applies_to(sdk.version)]
+    folder = project.RESULTS / lineage.run_id()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise project.unwritable(folder, error) from None
+    started = time.monotonic()
+    print(
+        f"honeyhive {sdk.version} on Python {told.python}: {len(applicable)} mutations, {told.jobs} at once", flush=True
+    )
+    interpreter = interpreters.find(told.python)
+    bench = trial.Bench(matrix, wheel.installed(sdk, interpreter), interpreter, folder)
+    try:
+        verdicts = asyncio.run(execute(bench, applicable, told.jobs))
+    except* Exception as failures:
+        raise failures.exceptions[0] from None
+    left_out = [mutation for mutation in chosen if mutation not in applicable]
+    (folder / "detection.json").write_text(verdict.to_json(sdk.version, verdicts, left_out), encoding="utf-8")
+    print("\n".join(("", *verdict.table(verdicts))))
+    print(f"in {time.monotonic() - started:.0f} s; {folder / 'detection.json'}")
+    return 0 if all(one.caught for one in verdicts) else FAILED
+
+
+@exit_on_error
+def main() -> int:
+    """Show the mutations, or try them."""
+    told = _arguments(sys.argv[1:])
+    chosen = mutations.chosen(mutations.parse(_DATA.read_text(encoding="utf-8")), told.ids)
+    if told.list:
+        width = max(len(one.id) for one in chosen)
+        print("\n".join(f"{one.id:{width}}  {one.sees}" for one in chosen))
+        return 0
+    return _run(told, chosen)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
