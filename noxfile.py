@@ -150,7 +150,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session(default=False, venv_backend="none")
 def detection(session: nox.Session) -> None:
-    """Put defects into the SDK, one at a time, and see which tests catch them: -- [ID…] [--list] [--sdk WHAT] [-j N]."""
+    """Put defects into the SDK, and see which tests catch them: -- [ID…] [--list] [--sdk WHAT] [-j N]."""
     hand_over(session, "environments.detection", *session.posargs)
 
 

@@ -17,6 +17,7 @@ from environments.detection import verdict
 from environments.detection.mutation import Mutation, mutate
 from environments.detection.verdict import Verdict
 from environments.errors import NoEvidence
+from environments.matrix import Candidate
 from environments.venvs import build, candidates
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ def _wheel(bench: Bench, contents: Contents, name: str) -> Iterator[Path]:
     """Pack a wheel; afterwards it goes, with the venv that was built of it: nothing else will ever need them."""
     wheel = contents.pack(bench.folder / name)
     candidate = candidates.find(str(wheel), bench.matrix)
+    assert isinstance(candidate, Candidate)  # that is what a wheel is
     try:
         yield wheel
     finally:

@@ -71,7 +71,7 @@ def catches(mutation: str, record: Mapping[str, Any]) -> tuple[Catch, ...]:
 
 
 def table(verdicts: Sequence[Verdict]) -> list[str]:
-    """Return mutation × caught by, and the share caught, as lines of text."""
+    """Return each mutation with what caught it, and the share caught, as lines of text."""
     width = max((len(verdict.id) for verdict in verdicts), default=0)
     lines = [f"  {verdict.id:{width}}  {_caught_by(verdict)}" for verdict in verdicts]
     caught = sum(verdict.caught for verdict in verdicts)

@@ -68,10 +68,7 @@ def installed(sdk: SdkLine | Candidate, interpreter: Interpreter) -> Contents:
     with tempfile.TemporaryDirectory(prefix="detection-") as scratch:
         folder, requirements = Path(scratch) / "sdk", Path(scratch) / "requirements.txt"
         pinned = isinstance(sdk, SdkLine)
-        requirements.write_text(
-            f"honeyhive=={sdk.version} --hash=sha256:{sdk.release.sha256}\n" if pinned else f"{sdk.requirement}\n",
-            encoding="utf-8",
-        )
+        requirements.write_text(_requirement(sdk), encoding="utf-8")
         answer = uv.run(
             *("pip", "install", "--target", str(folder), "--python", interpreter.path, "--no-deps"),
             *(("--require-hashes",) if pinned else ()),
@@ -97,6 +94,12 @@ def read(folder: Path, version: str) -> Contents:
             if path.suffix != ".pyc" and not (path.parent.name == info and path.name in _OF_THE_INSTALLER)
         },
     )
+
+
+def _requirement(sdk: SdkLine | Candidate) -> str:
+    if isinstance(sdk, SdkLine):
+        return f"honeyhive=={sdk.version} --hash=sha256:{sdk.release.sha256}\n"
+    return f"{sdk.requirement}\n"
 
 
 def _digest(data: bytes) -> str:

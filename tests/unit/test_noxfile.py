@@ -13,7 +13,7 @@ from tests.unit.trees import Ended, copy_to, run
 if TYPE_CHECKING:
     from pathlib import Path
 
-PEOPLES = ["tests", "proofs", "browser", "matrix", "plan", "serve", "bench", "releases", "lock"]
+PEOPLES = ["tests", "proofs", "browser", "matrix", "plan", "serve", "bench", "detection", "releases", "lock"]
 
 
 def _nox(*arguments: str, tree: Path = project.ROOT, cwd: Path | None = None) -> Ended:
