@@ -1,6 +1,6 @@
 """`nox -s detection`: which tests catch which defect of the SDK.
 
-    python -m environments.detection [ID…] [--list] [--sdk WHAT] [--python X.Y] [-j N]
+    python -m environments.detection [ID…] [--list] [--sdk WHAT] [--python X.Y] [-j N] [-- pytest's arguments]
 
 First the suite must pass against the SDK as it is. Then each mutation gets a wheel of its own, and a development cell
 for it: the existing way of a candidate. Exit code 0 where every mutation is caught, 1 where one isn't.
@@ -42,7 +42,8 @@ async def execute(bench: trial.Bench, chosen: Sequence[Mutation], jobs: int) -> 
     async def judged(mutation: Mutation) -> Verdict:
         async with slots:
             judgement = await trial.judge(bench, mutation)
-        print(f"  {'caught' if judgement.caught else 'MISSED'} {mutation.id} ({judgement.seconds} s)", flush=True)
+        word = "caught" if judgement.caught else "no word of" if judgement.failure else "MISSED"
+        print(f"  {word} {mutation.id} ({judgement.seconds} s)", flush=True)
         return judgement
 
     async with asyncio.TaskGroup() as group:
@@ -50,17 +51,22 @@ async def execute(bench: trial.Bench, chosen: Sequence[Mutation], jobs: int) -> 
     return [task.result() for task in tasks]
 
 
-def _arguments(argv: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="nox -s detection --", description=__doc__.partition("\n")[0])
+def _arguments(argv: Sequence[str]) -> tuple[argparse.Namespace, tuple[str, ...]]:
+    own = list(argv[: argv.index("--")]) if "--" in argv else list(argv)
+    parser = argparse.ArgumentParser(
+        prog="nox -s detection --",
+        description=__doc__.partition("\n")[0],
+        epilog="After another -- stand the tests to run, as pytest takes them, instead of the whole suite.",
+    )
     parser.add_argument("ids", nargs="*", metavar="ID", help="the mutations to try (default: all)")
     parser.add_argument("--list", action="store_true", help="show the mutations, and run nothing")
     parser.add_argument("--sdk", metavar="WHAT", help="the SDK to mutate (default: the newest line)")
     parser.add_argument("--python", metavar="X.Y", default=_PYTHON, help=f"of its cells (default: {_PYTHON})")
     parser.add_argument("-j", "--jobs", type=int, default=budget.cores(), metavar="N", help="cells at once")
-    return parser.parse_args(argv)
+    return parser.parse_args(own), tuple(argv[len(own) + 1 :])
 
 
-def _run(told: argparse.Namespace, chosen: Sequence[Mutation]) -> int:
+def _run(told: argparse.Namespace, chosen: Sequence[Mutation], tests: tuple[str, ...]) -> int:
     if told.jobs < 1:
         raise UsageError(f"-j {told.jobs} is no number of cells", remedy="name 1 or more")
     matrix = project.load_matrix()
@@ -76,11 +82,11 @@ def _run(told: argparse.Namespace, chosen: Sequence[Mutation]) -> int:
         f"honeyhive {sdk.version} on Python {told.python}: {len(applicable)} mutations, {told.jobs} at once", flush=True
     )
     interpreter = interpreters.find(told.python)
-    bench = trial.Bench(matrix, wheel.installed(sdk, interpreter), interpreter, folder)
+    bench = trial.Bench(matrix, wheel.installed(sdk, interpreter), interpreter, folder, tests)
     try:
         verdicts = asyncio.run(execute(bench, applicable, told.jobs))
-    except* Exception as failures:
-        raise failures.exceptions[0] from None
+    except ExceptionGroup as group:
+        raise group.exceptions[0] from None
     left_out = [mutation for mutation in chosen if mutation not in applicable]
     (folder / "detection.json").write_text(verdict.to_json(sdk.version, verdicts, left_out), encoding="utf-8")
     print("\n".join(("", *verdict.table(verdicts))))
@@ -91,13 +97,13 @@ def _run(told: argparse.Namespace, chosen: Sequence[Mutation]) -> int:
 @exit_on_error
 def main() -> int:
     """Show the mutations, or try them."""
-    told = _arguments(sys.argv[1:])
+    told, tests = _arguments(sys.argv[1:])
     chosen = mutations.chosen(mutations.parse(_DATA.read_text(encoding="utf-8")), told.ids)
     if told.list:
         width = max(len(one.id) for one in chosen)
         print("\n".join(f"{one.id:{width}}  {one.sees}" for one in chosen))
         return 0
-    return _run(told, chosen)
+    return _run(told, chosen, tests)
 
 
 if __name__ == "__main__":

@@ -36,19 +36,23 @@ _TIME_LIMIT_S = 300
 
 @dataclass(frozen=True)
 class Bench:
-    """Where trials run: the SDK that is mutated, the Python, and the folder that keeps every cell's record."""
+    """Where trials run: the SDK that is mutated, the Python, and the folder that keeps every cell's record.
+
+    `arguments` choose tests, as pytest takes them, instead of the whole suite.
+    """
 
     matrix: Matrix
     sdk: Contents
     interpreter: Interpreter
     folder: Path
+    arguments: tuple[str, ...] = ()
 
 
 async def control(bench: Bench) -> float:
     """Run the suite against the SDK as it is, packed anew; return the seconds. Raises NoEvidence unless it passes."""
     started = time.monotonic()
     with _wheel(bench, bench.sdk, "control") as wheel:
-        record = await _cell(bench, "control", "suite", wheel, workers=budget.cores())
+        record = await _cell(bench, "control", "suite", wheel, *bench.arguments, workers=budget.cores())
     if record["outcome"] != "passed":
         raise NoEvidence(
             f"the suite does not pass against honeyhive {bench.sdk.version} as it is: {record['reason']}",
@@ -59,18 +63,24 @@ async def control(bench: Bench) -> float:
 
 
 async def judge(bench: Bench, mutation: Mutation) -> Verdict:
-    """Run the suite against the mutated SDK until something catches it: the likely tests first, then all of them."""
+    """Run the suite against the mutated SDK until something catches it: the likely tests first, then all of them.
+
+    Where nothing can be said of one mutation its verdict tells why, and the others go on.
+    """
     started = time.monotonic()
     mutated = bench.sdk.changed(mutation.file, lambda source: mutate(mutation, source))
+    likely = () if bench.arguments else mutation.try_first
     caught: tuple[verdict.Catch, ...] = ()
+    failure = ""
     with _wheel(bench, mutated, mutation.id) as wheel:
-        if mutation.try_first:
-            record = await _cell(bench, mutation.id, "likely", wheel, *mutation.try_first)
-            caught = verdict.catches(mutation.id, record)
-        if not caught:
-            record = await _cell(bench, mutation.id, "suite", wheel, "-x")
-            caught = verdict.catches(mutation.id, record)
-    return Verdict(mutation.id, mutation.sees, caught, round(time.monotonic() - started, 1))
+        try:
+            if likely:
+                caught = verdict.catches(await _cell(bench, mutation.id, "likely", wheel, *likely))
+            if not caught:
+                caught = verdict.catches(await _cell(bench, mutation.id, "suite", wheel, "-x", *bench.arguments))
+        except NoEvidence as error:
+            failure = error.happened
+    return Verdict(mutation.id, mutation.sees, caught, round(time.monotonic() - started, 1), failure)
 
 
 @contextlib.contextmanager
@@ -113,7 +123,7 @@ async def _cell(bench: Bench, name: str, stage: str, wheel: Path, *arguments: st
         record: dict[str, Any] = json.loads(written.read_text(encoding="utf-8"))
     except ValueError:  # no record, or none that can be read
         raise NoEvidence(
-            f"{name}: its cell left no record: {said.decode(errors='replace').strip()}",
+            f"its cell left no record: {said.decode(errors='replace').strip()}",
             remedy="see that `nox -s integration-…` works",
         ) from None
     return record

@@ -36,27 +36,27 @@ class Verdict:
     sees: str
     caught_by: tuple[Catch, ...]
     seconds: float
+    # Why nothing can be said of it.
+    failure: str = ""
 
     @property
     def caught(self) -> bool:
         return bool(self.caught_by)
 
 
-def catches(mutation: str, record: Mapping[str, Any]) -> tuple[Catch, ...]:
+def catches(record: Mapping[str, Any]) -> tuple[Catch, ...]:
     """Return what in the record of a mutated SDK's cell went red, because of the mutation.
 
     Raises NoEvidence where no test ran, or the SDK could not even be imported: such a mutation would be caught by
     anything, and shows nothing.
     """
     if record["outcome"] not in _RAN:
-        raise NoEvidence(
-            f"{mutation}: its cell is {record['outcome']}: {record['reason']}", remedy="see the cell's log.txt"
-        )
+        raise NoEvidence(f"its cell is {record['outcome']}: {record['reason']}", remedy="see the cell's log.txt")
     bad = [test for test in record["tests"] if test["outcome"] in _BAD]
     ran = any(test["outcome"] == "passed" for test in record["tests"]) or bad
     if bad and not record["sdk"]["origin"]:
         raise NoEvidence(
-            f"{mutation}: the SDK cannot be imported: {_first_line(bad[0]['reason'])}",
+            f"the SDK cannot be imported: {_first_line(bad[0]['reason'])}",
             remedy="correct the mutation: the module that it changes must still load",
         )
     found = [Catch(test["id"], _first_line(test["reason"])) for test in bad]
@@ -92,6 +92,8 @@ def to_json(version: str, verdicts: Sequence[Verdict], left_out: Iterable[Mutati
 
 
 def _caught_by(verdict: Verdict) -> str:
+    if verdict.failure:
+        return f"NOTHING TO SAY: {verdict.failure}"
     if not verdict.caught:
         return f"NOT CAUGHT: {verdict.sees}"
     names = [catch.test for catch in verdict.caught_by]

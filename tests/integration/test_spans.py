@@ -128,18 +128,6 @@ def test_without_batching_a_span_is_sent_when_it_ends(make_tracer: Tracers, serv
     assert eventually(lambda: server.children(tracer.session_id), within=3)
 
 
-def test_spans_whose_names_are_filtered_out_are_not_sent(make_tracer: Tracers, server: Server) -> None:
-    filters = {"exclude": [{"type": "prefix", "value": "health"}]}
-    tracer = make_tracer(span_name_filters=filters)
-    for name in ("health-check", "answer"):
-        with tracer.trace(name):
-            pass
-    tracer.flush()
-
-    server.event(tracer.session_id, "answer")
-    assert [event["event_name"] for event in server.children(tracer.session_id)] == ["answer"]
-
-
 def test_spans_of_other_libraries_go_to_the_first_tracer_alone(
     first_tracer: HoneyHiveTracer, tracer: HoneyHiveTracer, server: Server, resource_name: str
 ) -> None:

@@ -22,54 +22,59 @@ def written(outcome: Outcome, *tests: Any, **changes: Any) -> dict[str, Any]:  #
 def test_a_test_that_failed_has_caught_the_mutation() -> None:
     ran = written(Outcome.FAILED, result("passed"), result("failed", "test_two", reason="no event\nmore"))
 
-    assert verdict.catches("m", ran) == (Catch("test_it.py::test_two", "no event"),)
+    assert verdict.catches(ran) == (Catch("test_it.py::test_two", "no event"),)
 
 
 @pytest.mark.parametrize("outcome", ["error", "unexpected-pass"])
 def test_an_error_and_a_defect_that_is_gone_are_red_too(outcome: str) -> None:
-    assert verdict.catches("m", written(Outcome.FAILED, result(outcome)))
+    assert verdict.catches(written(Outcome.FAILED, result(outcome)))
 
 
 def test_a_cell_that_passed_has_caught_nothing() -> None:
     ran = written(Outcome.PASSED, result("passed"), result("not-applicable", "b"), result("known-defect", "c"))
 
-    assert verdict.catches("m", ran) == ()
+    assert verdict.catches(ran) == ()
 
 
 def test_a_breach_of_the_fence_has_caught_the_mutation() -> None:
     ran = written(Outcome.FAILED, result("passed"), breaches=(Breach("api:443", "socket.connect", "test_a (call)"),))
 
-    assert verdict.catches("m", ran) == (Catch("test_a", "breach of the fence: api:443"),)
+    assert verdict.catches(ran) == (Catch("test_a", "breach of the fence: api:443"),)
 
 
 @pytest.mark.parametrize("outcome", [Outcome.CRASHED, Outcome.TIMED_OUT])
 def test_a_cell_that_ended_otherwise_has_caught_the_mutation_and_says_how(outcome: Outcome) -> None:
     ran = written(outcome, result("passed"), reason="during test_a")
 
-    assert verdict.catches("m", ran) == (Catch("the cell itself", f"{outcome}: during test_a"),)
+    assert verdict.catches(ran) == (Catch("the cell itself", f"{outcome}: during test_a"),)
 
 
 @pytest.mark.parametrize("outcome", [Outcome.NOT_RUN, Outcome.NO_TESTS])
 def test_a_cell_that_ran_nothing_is_no_evidence(outcome: Outcome) -> None:
-    with pytest.raises(NoEvidence, match=f"m: its cell is {outcome}: gone"):
-        verdict.catches("m", written(outcome, reason="gone"))
+    with pytest.raises(NoEvidence, match=f"its cell is {outcome}: gone"):
+        verdict.catches(written(outcome, reason="gone"))
 
 
 def test_an_sdk_that_cannot_be_imported_is_no_evidence() -> None:
     ran = written(Outcome.FAILED, result("error", reason="ImportError: x"), sdk=replace(SDK, origin=""))
 
-    with pytest.raises(NoEvidence, match="m: the SDK cannot be imported: ImportError: x"):
-        verdict.catches("m", ran)
+    with pytest.raises(NoEvidence, match="the SDK cannot be imported: ImportError: x"):
+        verdict.catches(ran)
 
 
 def test_the_table_names_who_caught_what_and_the_share() -> None:
     many = tuple(Catch(f"test_{number}", "") for number in range(5))
-    verdicts = [Verdict("a", "it breaks", many, 1.0), Verdict("longer", "it is lost", (), 2.0)]
+    verdicts = [
+        Verdict("a", "it breaks", many, 1.0),
+        Verdict("longer", "it is lost", (), 2.0),
+        Verdict("c", "", (), 1.0, "gone"),
+    ]
 
     assert verdict.table(verdicts) == [
         "  a       test_0, test_1, test_2 and 2 more",
         "  longer  NOT CAUGHT: it is lost",
-        "caught: 1 of 2 mutations",
+        "  c       NOTHING TO SAY: gone",
+        "caught: 1 of 3 mutations",
     ]
 
 
@@ -83,6 +88,8 @@ def test_the_file_holds_every_verdict_and_what_was_left_out() -> None:
         "sdk": "1.7.0",
         "caught": 1,
         "of": 1,
-        "mutations": [{"id": "a", "sees": "é", "caught_by": [{"test": "t", "said": "said"}], "seconds": 1.5}],
+        "mutations": [
+            {"id": "a", "sees": "é", "caught_by": [{"test": "t", "said": "said"}], "seconds": 1.5, "failure": ""}
+        ],
         "not_applicable": ["old"],
     }

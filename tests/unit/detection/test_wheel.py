@@ -77,7 +77,7 @@ def test_a_module_that_is_not_there_is_an_error_that_names_the_nearest() -> None
 
 
 def test_what_the_installer_wrote_is_left_out(tmp_path: Path) -> None:
-    for name, data in (CONTENTS.files | {
+    for name, data in ({**CONTENTS.files,
         f"{INFO}/INSTALLER": b"uv", f"{INFO}/RECORD": b"", "honeyhive/__pycache__/a.pyc": b"", "bin/python": b"",
         "other/__init__.py": b"",
     }).items():  # fmt: skip
