@@ -72,7 +72,7 @@ def _run(told: argparse.Namespace, chosen: Sequence[Mutation], tests: tuple[str,
     matrix = project.load_matrix()
     sdk = matrix.newest if told.sdk is None else candidates.find(told.sdk, matrix)
     applicable = [mutation for mutation in chosen if mutation.applies_to(sdk.version)]
-    folder = project.RESULTS / lineage.run_id()
+    folder = (project.RESULTS / lineage.run_id()).resolve()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
