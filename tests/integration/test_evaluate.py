@@ -95,6 +95,7 @@ def test_an_evaluation_becomes_a_run_with_a_session_per_datapoint(
     assert {session["metadata"]["datapoint_id"] for session in sessions} == set(run["datapoint_ids"])
 
 
+@pytest.mark.sdk(">=1.0.2")
 def test_the_scores_of_evaluators_are_on_the_events_and_in_the_result(
     run_evaluation: Callable[..., Any], server: Server
 ) -> None:
