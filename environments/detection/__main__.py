@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import functools
 import sys
 import time
 from pathlib import Path
@@ -34,7 +35,7 @@ _PYTHON = "3.12"
 async def execute(bench: trial.Bench, chosen: Sequence[Mutation], jobs: int) -> list[Verdict]:
     """Judge the mutations, several at once; each is said as soon as it is known."""
     for mutation in chosen:  # all of them, before the first minute is spent
-        bench.sdk.changed(mutation.file, lambda source, one=mutation: mutations.mutate(one, source))  # type: ignore[misc]
+        bench.sdk.changed(mutation.file, functools.partial(mutations.mutate, mutation))
     print("the control: the suite, against the SDK as it is …", flush=True)
     print(f"  passed in {await trial.control(bench):.0f} s", flush=True)
     slots = asyncio.Semaphore(jobs)
@@ -72,15 +73,19 @@ def _run(told: argparse.Namespace, chosen: Sequence[Mutation], tests: tuple[str,
     matrix = project.load_matrix()
     sdk = matrix.newest if told.sdk is None else candidates.find(told.sdk, matrix)
     applicable = [mutation for mutation in chosen if mutation.applies_to(sdk.version)]
+    if not applicable:
+        raise UsageError(
+            f"none of these mutations applies to honeyhive {sdk.version}",
+            remedy="name others, or another release with --sdk",
+        )
     folder = (project.RESULTS / lineage.run_id()).resolve()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise project.unwritable(folder, error) from None
     started = time.monotonic()
-    print(
-        f"honeyhive {sdk.version} on Python {told.python}: {len(applicable)} mutations, {told.jobs} at once", flush=True
-    )
+    what = f"honeyhive {sdk.version} on Python {told.python}"
+    print(f"{what}: {len(applicable)} mutations, {told.jobs} at once", flush=True)
     interpreter = interpreters.find(told.python)
     bench = trial.Bench(matrix, wheel.installed(sdk, interpreter), interpreter, folder, tests)
     try:

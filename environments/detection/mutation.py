@@ -88,6 +88,8 @@ def mutate(mutation: Mutation, source: str) -> str:
         compile(mutated, mutation.file, "exec")
     except SyntaxError as error:
         raise _wrong(f"{mutation.id}: {mutation.file} would be no Python any more: {error}") from None
+    if ast.dump(ast.parse(mutated)) == ast.dump(ast.parse(source)):
+        raise _wrong(f"{mutation.id}: it changes nothing in {mutation.symbol} of {mutation.file}")
     return mutated
 
 
@@ -99,6 +101,8 @@ def _mutation(entry: dict[str, Any]) -> Mutation:
         kind: type = list if key == "try_first" else str
         if not isinstance(value, kind):
             raise _wrong(f"{name}: {key} is {value!r}", f"a {kind.__name__}")
+    if not re.fullmatch(r"[a-z0-9-]*", entry.get("id", "")):  # it names a folder
+        raise _wrong(f"the id {name!r} is none", "small letters, digits and dashes")
     missing = [key for key in _REQUIRED if not entry.get(key)]
     if missing:
         raise _wrong(f"{name}: {', '.join(missing)} missing")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import os
 import shutil
@@ -68,7 +69,7 @@ async def judge(bench: Bench, mutation: Mutation) -> Verdict:
     Where nothing can be said of one mutation its verdict tells why, and the others go on.
     """
     started = time.monotonic()
-    mutated = bench.sdk.changed(mutation.file, lambda source: mutate(mutation, source))
+    mutated = bench.sdk.changed(mutation.file, functools.partial(mutate, mutation))
     likely = () if bench.arguments else mutation.try_first
     caught: tuple[verdict.Catch, ...] = ()
     failure = ""

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from environments.detection.mutation import Mutation
 
 _SHOWN = 3
+# Likely tests may not apply to the release that is mutated.
+_NOTHING_RED = frozenset({Outcome.PASSED, Outcome.NO_TESTS})
 _BAD = frozenset({"failed", "error", "unexpected-pass"})
-# Outcomes of a cell in which tests ran against the SDK, whatever they came to.
-_RAN = frozenset({Outcome.PASSED, Outcome.FAILED, Outcome.CRASHED, Outcome.TIMED_OUT})
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,10 @@ class Verdict:
 def catches(record: Mapping[str, Any]) -> tuple[Catch, ...]:
     """Return what in the record of a mutated SDK's cell went red, because of the mutation.
 
-    Raises NoEvidence where no test ran, or the SDK could not even be imported: such a mutation would be caught by
-    anything, and shows nothing.
+    Raises NoEvidence where the cell ended for a reason of its own, and where the SDK cannot be imported: that would be
+    caught by anything, and shows nothing.
     """
-    if record["outcome"] not in _RAN:
-        raise NoEvidence(f"its cell is {record['outcome']}: {record['reason']}", remedy="see the cell's log.txt")
     bad = [test for test in record["tests"] if test["outcome"] in _BAD]
-    ran = any(test["outcome"] == "passed" for test in record["tests"]) or bad
     if bad and not record["sdk"]["origin"]:
         raise NoEvidence(
             f"the SDK cannot be imported: {_first_line(bad[0]['reason'])}",
@@ -61,13 +58,15 @@ def catches(record: Mapping[str, Any]) -> tuple[Catch, ...]:
         )
     found = [Catch(test["id"], _first_line(test["reason"])) for test in bad]
     # What leaves the cell turns it red too, whatever the test itself thought.
-    found += [Catch(breach["test"], f"breach of the fence: {breach['what']}") for breach in record["breaches"]]
-    if not found and (record["outcome"] != Outcome.PASSED or not ran):
-        found = [Catch("the cell itself", f"{record['outcome']}: {record['reason']}")]
-    by_test: dict[str, Catch] = {}
-    for catch in found:
-        by_test.setdefault(catch.test.removesuffix(" (call)"), catch)
-    return tuple(Catch(test, catch.said) for test, catch in by_test.items())
+    found += [
+        Catch(breach["test"].rpartition(" (")[0] or breach["test"], f"breach of the fence: {breach['what']}")
+        for breach in record["breaches"]
+    ]
+    if not found and record["outcome"] == Outcome.TIMED_OUT:  # it hangs where the control did not
+        found = [Catch("the cell's time limit", record["reason"])]
+    if not found and record["outcome"] not in _NOTHING_RED:
+        raise NoEvidence(f"its cell is {record['outcome']}: {record['reason']}", remedy="see the cell's log.txt")
+    return tuple({catch.test: catch for catch in reversed(found)}.values())[::-1]
 
 
 def table(verdicts: Sequence[Verdict]) -> list[str]:

@@ -104,6 +104,7 @@ def test_of_two_definitions_the_one_that_holds_at_run_time_is_changed() -> None:
         ({"symbol": "Tracer", "body": "pass"}, "Tracer in it.py is no function"),
         ({"symbol": "LIMIT", "body": "pass"}, "LIMIT in it.py is no function"),
         ({"replace": "for span in spans:", "by": "for span in:"}, "it.py would be no Python any more"),
+        ({"replace": "spans:", "by": "(spans):"}, "one: it changes nothing in Tracer.send of it.py"),
         ({"body": "return ("}, "it.py would be no Python any more"),
     ],
 )
@@ -171,6 +172,7 @@ def test_a_mutation_is_read_with_everything_it_says() -> None:
         (entry(file=None), "one: file missing"),
         (entry(sees=""), "one: sees missing"),
         (entry(id=None), "a mutation without id: id missing"),
+        (entry(id="a/../b"), "the id 'a/../b' is none"),
         (entry(file=5), "one: file is 5"),
         (entry(try_first="test_a"), "one: try_first is 'test_a'"),
         (entry(replace="x", by="y"), "either body, or replace and by"),

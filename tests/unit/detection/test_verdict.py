@@ -42,17 +42,27 @@ def test_a_breach_of_the_fence_has_caught_the_mutation() -> None:
     assert verdict.catches(ran) == (Catch("test_a", "breach of the fence: api:443"),)
 
 
-@pytest.mark.parametrize("outcome", [Outcome.CRASHED, Outcome.TIMED_OUT])
-def test_a_cell_that_ended_otherwise_has_caught_the_mutation_and_says_how(outcome: Outcome) -> None:
-    ran = written(outcome, result("passed"), reason="during test_a")
+def test_a_test_that_fails_and_breaches_is_named_once() -> None:
+    breach = Breach("api:443", "socket.connect", "test_it.py::test_one (teardown)")
+    ran = written(Outcome.FAILED, result("failed", reason="no event"), breaches=(breach,))
 
-    assert verdict.catches(ran) == (Catch("the cell itself", f"{outcome}: during test_a"),)
+    assert verdict.catches(ran) == (Catch("test_it.py::test_one", "no event"),)
 
 
-@pytest.mark.parametrize("outcome", [Outcome.NOT_RUN, Outcome.NO_TESTS])
-def test_a_cell_that_ran_nothing_is_no_evidence(outcome: Outcome) -> None:
+def test_a_cell_that_hangs_where_the_control_did_not_has_caught_the_mutation() -> None:
+    ran = written(Outcome.TIMED_OUT, result("passed"), reason="it took longer, during test_a")
+
+    assert verdict.catches(ran) == (Catch("the cell's time limit", "it took longer, during test_a"),)
+
+
+def test_likely_tests_that_do_not_apply_have_caught_nothing() -> None:
+    assert verdict.catches(written(Outcome.NO_TESTS, result("not-applicable"))) == ()
+
+
+@pytest.mark.parametrize("outcome", [Outcome.NOT_RUN, Outcome.CRASHED, Outcome.FAILED])
+def test_a_cell_that_ended_for_a_reason_of_its_own_is_no_evidence(outcome: Outcome) -> None:
     with pytest.raises(NoEvidence, match=f"its cell is {outcome}: gone"):
-        verdict.catches(written(outcome, reason="gone"))
+        verdict.catches(written(outcome, result("passed"), reason="gone"))
 
 
 def test_an_sdk_that_cannot_be_imported_is_no_evidence() -> None:
