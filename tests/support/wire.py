@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import socket
 import threading
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
 TRACES = "/opentelemetry/v1/traces"
 # What belongs to one connection, and not to what is said over it.
-_OF_THE_CONNECTION = frozenset({"host", "connection", "content-length", "transfer-encoding", "content-encoding"})
+_OF_THE_CONNECTION = frozenset({"host", "connection", "content-length", "transfer-encoding"})
+# The answer was decoded on its way.
+_OF_THE_ANSWER = _OF_THE_CONNECTION | {"content-encoding"}
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class Wire:
         self.sent: list[Sent] = []
         self._answers: dict[str, Iterator[tuple[int, bytes]]] = {}
         self._http = httpx.Client(base_url=upstream, timeout=30)
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = _Listening(("127.0.0.1", 0), _handler_of(self))
 
     @property
     def url(self) -> str:
@@ -63,6 +66,7 @@ class Wire:
             finally:
                 self._server.shutdown()
                 thread.join()
+                self._server.hang_up()
 
     def answer(self, path: str, status: int, body: object, *, times: int = 1000) -> None:
         """Answer this path so from now on, or that many times; the target is not asked."""
@@ -77,7 +81,8 @@ class Wire:
         resources = [each for sent in self.to(TRACES) for each in sent.json["resourceSpans"]]
         return [span for resource in resources for scope in resource["scopeSpans"] for span in scope["spans"]]
 
-    def _handle(self, sent: Sent, query: str) -> tuple[int, httpx.Headers, bytes]:
+    def handle(self, sent: Sent, query: str) -> tuple[int, httpx.Headers, bytes]:
+        """Note a request, and return the answer to it."""
         self.sent.append(sent)
         told = next(self._answers.get(sent.path, iter(())), None)
         if told is not None:
@@ -87,28 +92,47 @@ class Wire:
         answer = self._http.request(sent.method, sent.path + query, headers=headers, content=sent.body)
         return answer.status_code, answer.headers, answer.content
 
-    def _handler(wire) -> type[BaseHTTPRequestHandler]:  # noqa: N805 - `self` is the handler's, below
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            # A client that keeps its connection must not keep the server from ending.
-            timeout = 5
 
-            def do_POST(self) -> None:
-                path, mark, query = self.path.partition("?")
-                body = self.rfile.read(int(self.headers.get("content-length", 0)))
-                sent = Sent(self.command, path, httpx.Headers(list(self.headers.items())), body)
-                status, headers, content = wire._handle(sent, mark + query)
-                self.send_response_only(status)
-                for name, value in headers.items():
-                    if name not in _OF_THE_CONNECTION:
-                        self.send_header(name, value)
-                self.send_header("content-length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
+class _Listening(ThreadingHTTPServer):
+    """Leaves no thread behind: the SDK keeps its connections open, and a thread waits at each."""
 
-            do_GET = do_PUT = do_PATCH = do_DELETE = do_POST  # noqa: N815 - the standard library's names
+    daemon_threads = False
 
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the standard library's
-                del format, args
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self._connections: list[socket.socket] = []
+        super().__init__(address, handler)
 
-        return Handler
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, address = super().get_request()
+        self._connections.append(connection)
+        return connection, address
+
+    def hang_up(self) -> None:
+        for connection in self._connections:
+            with contextlib.suppress(OSError):  # it is closed already
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+def _handler_of(wire: Wire) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            path, mark, query = self.path.partition("?")
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            sent = Sent(self.command, path, httpx.Headers(list(self.headers.items())), body)
+            status, headers, content = wire.handle(sent, mark + query)
+            self.send_response_only(status)
+            for name, value in headers.items():
+                if name not in _OF_THE_ANSWER:
+                    self.send_header(name, value)
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_PUT = do_PATCH = do_DELETE = do_POST  # noqa: N815 - the standard library's names
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the standard library's
+            del format, args
+
+    return Handler
