@@ -51,6 +51,19 @@ def test_a_span_is_sent_once(make_tracer: Tracers, server: Server, wire: Wire) -
     assert server.event(tracer.session_id, "inner")
 
 
+def test_a_tracer_whose_session_could_not_be_started_sends_its_spans(
+    make_tracer: Tracers, server: Server, wire: Wire
+) -> None:
+    wire.answer("/session/start", 503, {"message": "later"})
+
+    tracer = make_tracer(server_url=wire.url)
+    with tracer.trace("goes on"):
+        pass
+    tracer.flush()
+
+    assert server.event(tracer.session_id, "goes on")
+
+
 def test_spans_are_sent_in_batches(make_tracer: Tracers, wire: Wire) -> None:
     tracer = make_tracer(server_url=wire.url)
     for number in range(100):
