@@ -111,9 +111,10 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def proofs(session: nox.Session) -> None:
-    """Check what takes minutes: what is left after every kind of kill, and the whole development matrix."""
+    """Check what takes minutes: what is left after every kind of kill, the development matrix, and that it detects."""
     session.install("--require-hashes", "-r", "environments/locks/tools.txt")
     session.run("pytest", "-m", "proof", *session.posargs)
+    session.run(sys.executable, "-m", "environments.detection", external=True)
     session.run(sys.executable, "-m", "environments.run.many", "--set", "development", "--here", external=True)
 
 
@@ -164,6 +165,12 @@ def compatibility(session: nox.Session) -> None:
 def cleanup(session: nox.Session) -> None:
     """Sweep what killed runs left in an environment: -- ENVIRONMENT [--older-than AGE] [--dry-run]."""
     hand_over(session, "environments.cleanup", *session.posargs)
+
+
+@nox.session(default=False, venv_backend="none")
+def detection(session: nox.Session) -> None:
+    """Put defects into the SDK, and see which tests catch them: -- [ID…] [--list] [--sdk WHAT] [-j N]."""
+    hand_over(session, "environments.detection", *session.posargs)
 
 
 @nox.session(default=False, venv_backend="none")

@@ -117,6 +117,18 @@ class ServiceFailed(MatrixError):
     """A local service did not become ready, or died while a cell needed it."""
 
 
+class MutationError(MatrixError):
+    """A mutation of the SDK is described wrongly, or does not match the release that it is to change."""
+
+    exit_code = USAGE
+
+
+class NoEvidence(MatrixError):
+    """The suite does not pass against the SDK as it is: what it says of a mutated one proves nothing."""
+
+    exit_code = UNKNOWN
+
+
 class IndexUnreachable(MatrixError):
     """The package index did not answer, or answered something that is no list of releases."""
 

@@ -25,6 +25,7 @@ from tests.support.faults import Proxy
 from tests.support.projects import Mint
 from tests.support.server import Server
 from tests.support.tracers import Tracers, client_of, fresh_context
+from tests.support.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -95,6 +96,13 @@ def _readers() -> Iterator[contextlib.ExitStack]:
 def other_server(target: Target, other_project: Tenant, _readers: contextlib.ExitStack) -> Server:
     """Read the other project, over plain HTTP."""
     return _readers.enter_context(contextlib.closing(Server(target.base_url, other_project, target.timeout_s)))
+
+
+@pytest.fixture
+def wire(target: Target) -> Iterator[Wire]:
+    """Stand between the SDK and the target: `make_tracer(server_url=wire.url)`, then `wire.sent`."""
+    with Wire(target.base_url).up() as between:
+        yield between
 
 
 @pytest.fixture

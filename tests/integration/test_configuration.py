@@ -129,8 +129,13 @@ def test_from_1_6_an_empty_key_counts_as_none_and_the_environment_fills_it(
     monkeypatch.setenv("HH_API_KEY", target.api_key)
 
     tracer = make_tracer(api_key="")
+    with tracer.trace("span"):
+        pass
+    tracer.flush()
 
     assert server.session(tracer.session_id)
+    # Before 1.6 the session was started with the environment's key, and the spans were sent with none.
+    assert server.event(tracer.session_id, "span")
 
 
 @pytest.mark.sdk("<1.6")

@@ -93,6 +93,56 @@ def test_a_traced_call_that_raises_becomes_an_event_with_the_error_and_the_excep
     assert event["inputs"] == {"reason": "no such city"}
 
 
+def test_a_traced_coroutine_that_raises_becomes_an_event_with_the_error_and_the_exception_reaches_the_caller(
+    tracer: HoneyHiveTracer, server: Server
+) -> None:
+    from honeyhive import trace
+
+    @trace(tracer=tracer, event_type="tool")
+    async def fail(reason: str) -> None:
+        raise ValueError(reason)
+
+    with pytest.raises(ValueError, match="no such city"):
+        asyncio.run(fail("no such city"))
+    tracer.flush()
+
+    assert "no such city" in server.event(tracer.session_id, f"{__name__}.fail")["error"]
+
+
+def test_a_traced_call_that_raises_is_made_once(tracer: HoneyHiveTracer) -> None:
+    """A function that charges a card, say."""
+    from honeyhive import trace
+
+    calls = []
+
+    @trace(tracer=tracer)
+    def fail(number: int) -> None:
+        calls.append(number)
+        raise ValueError("refused")
+
+    with pytest.raises(ValueError, match="refused"):
+        fail(1)
+
+    assert calls == [1]
+
+
+def test_a_long_argument_and_a_long_result_arrive_whole(tracer: HoneyHiveTracer, server: Server) -> None:
+    from honeyhive import trace
+
+    prompt = "".join(f"{number} " for number in range(10_000))
+
+    @trace(tracer=tracer)
+    def echo(text: str) -> str:
+        return text
+
+    echo(prompt)
+    tracer.flush()
+
+    event = server.event(tracer.session_id, f"{__name__}.echo")
+    assert event["inputs"]["text"] == prompt
+    assert event["outputs"]["result"] == prompt
+
+
 def test_a_traced_call_can_enrich_its_own_event(tracer: HoneyHiveTracer, server: Server) -> None:
     from honeyhive import trace
 

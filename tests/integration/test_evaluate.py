@@ -66,6 +66,7 @@ def test_an_evaluation_becomes_a_run_with_a_session_per_datapoint(
     assert {session["metadata"]["datapoint_id"] for session in sessions} == set(run["datapoint_ids"])
 
 
+@pytest.mark.sdk(">=1.0.2")
 def test_the_scores_of_evaluators_are_on_the_events_and_in_the_result(
     run_evaluation: Callable[..., Any], server: Server
 ) -> None:
@@ -82,6 +83,98 @@ def test_the_scores_of_evaluators_are_on_the_events_and_in_the_result(
     (detail,) = [each for each in shown["metrics"]["details"] if each["metric_name"] == "exact"]
     assert (detail["aggregate"], sorted(detail["values"])) == (0.5, [0, 1])
     assert {datapoint["session_id"] for datapoint in shown["datapoints"]} == set(run["event_ids"])
+
+
+def test_an_evaluator_that_explains_its_score_leaves_score_explanation_and_extras(
+    run_evaluation: Callable[..., Any], server: Server
+) -> None:
+    def explained(*_: object) -> dict[str, Any]:
+        return {"score": 0.5, "explanation": "half of it", "confidence": 0.25}
+
+    result = run_evaluation(doubled, evaluators=[explained, exact], dataset=DATASET[:1])
+
+    (session_id,) = server.get(f"/v1/runs/{result.run_id}")["evaluation"]["event_ids"]
+    metrics = server.event(session_id, "doubled")["metrics"]
+    assert {name: value for name, value in metrics.items() if name.startswith("explained")} == {
+        "explained": 0.5,
+        "explained_explanation": "half of it",
+        "explained_confidence": 0.25,
+    }
+    assert metrics["exact"] == 1
+
+
+def test_an_asynchronous_function_is_scored_too(run_evaluation: Callable[..., Any], server: Server) -> None:
+    async def answered(datapoint: dict[str, Any]) -> dict[str, Any]:
+        return {"answer": datapoint["inputs"]["x"] * 2}
+
+    async def patient(outputs: dict[str, Any], *_: object) -> float:
+        return float(outputs["answer"])
+
+    result = run_evaluation(answered, evaluators=[patient, exact], dataset=DATASET[:1])
+
+    (session_id,) = server.get(f"/v1/runs/{result.run_id}")["evaluation"]["event_ids"]
+    metrics = server.event(session_id, "answered")["metrics"]
+    assert (metrics["patient"], metrics["exact"]) == (2, 1)
+
+
+def test_an_evaluation_aggregates_as_it_is_asked(run_evaluation: Callable[..., Any], client: HoneyHive) -> None:
+    from honeyhive.experiments import get_run_result
+
+    result = run_evaluation(incremented, evaluators=[exact])
+
+    def aggregate(function: str) -> float:
+        (detail,) = get_run_result(client, result.run_id, None, function).metrics.details
+        return float(detail.aggregate)
+
+    assert eventually(lambda: (aggregate("max"), aggregate("average")) == (1, 0.5))
+
+
+class Instrumentor:
+    """What an instrumentor is to `evaluate()`. It traces the calls of `call`, once it is told where to."""
+
+    def __init__(self) -> None:
+        self.provider: Any = None
+        self.instrumented = 0
+
+    def instrument(self, *, tracer_provider: object) -> None:
+        self.provider = tracer_provider
+        self.instrumented += 1
+
+    def uninstrument(self) -> None:
+        self.provider = None
+
+    def call(self) -> None:
+        if self.provider is not None:
+            with self.provider.get_tracer("some.instrumentor").start_as_current_span("instrumented"):
+                pass
+
+
+def test_an_instrumentor_is_given_the_evaluations_provider_and_taken_off_afterwards(
+    run_evaluation: Callable[..., Any], server: Server
+) -> None:
+    instrumentor = Instrumentor()
+
+    def calling(datapoint: dict[str, Any]) -> dict[str, Any]:
+        instrumentor.call()
+        return {"answer": datapoint["inputs"]["x"]}
+
+    result = run_evaluation(calling, instrumentors=[lambda: instrumentor], dataset=DATASET[:1])
+
+    (session_id,) = server.get(f"/v1/runs/{result.run_id}")["evaluation"]["event_ids"]
+    assert server.event(session_id, "instrumented")["parent_id"] == server.event(session_id, "calling")["event_id"]
+    assert instrumentor.provider is None
+
+
+@pytest.mark.sdk(">=1.1")
+def test_from_1_1_an_evaluation_instruments_once_whatever_the_number_of_its_datapoints(
+    run_evaluation: Callable[..., Any],
+) -> None:
+    """Once per datapoint made a model event of one datapoint's call for each of the others."""
+    instrumentor = Instrumentor()
+
+    run_evaluation(doubled, instrumentors=[lambda: instrumentor])
+
+    assert instrumentor.instrumented == 1
 
 
 def test_a_function_that_raises_leaves_an_error_on_its_event_and_the_run_completes(

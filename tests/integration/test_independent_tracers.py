@@ -60,6 +60,27 @@ def test_threads_that_share_a_tracer_write_to_its_one_session(tracer: HoneyHiveT
     assert {event["event_name"] for event in server.children(tracer.session_id)} == expected
 
 
+def test_spans_of_threads_that_share_a_tracer_have_their_own_threads_parent(
+    tracer: HoneyHiveTracer, server: Server
+) -> None:
+    both = threading.Barrier(2)
+
+    def work(name: str) -> None:
+        with tracer.trace(name):
+            both.wait(timeout=10)  # here two spans of the tracer are open
+            with tracer.trace(f"{name}-inner"):
+                both.wait(timeout=10)
+
+    with ThreadPoolExecutor(2) as threads:
+        for done in [threads.submit(work, name) for name in ("one", "two")]:
+            done.result()
+    tracer.flush()
+
+    for name in ("one", "two"):
+        outer, inner = (server.event(tracer.session_id, each) for each in (name, f"{name}-inner"))
+        assert (outer["parent_id"], inner["parent_id"]) == (tracer.session_id, outer["event_id"])
+
+
 def test_interleaved_spans_of_two_tracers_each_go_to_their_own_session(make_tracer: Tracers, server: Server) -> None:
     one, two = make_tracer(), make_tracer()
     with one.trace("of-one"), two.trace("of-two"), one.trace("of-one-again"):

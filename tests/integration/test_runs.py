@@ -76,6 +76,17 @@ def test_runs_are_listed_by_id_and_by_status(client: HoneyHive, create_run: Call
     assert len(today.evaluations) == 2
 
 
+def test_more_run_ids_than_fit_into_one_request_are_all_found(
+    client: HoneyHive, create_run: Callable[..., str]
+) -> None:
+    mine = [create_run(), create_run()]
+    others = [str(uuid.uuid4()) for _ in range(120)]
+
+    found = client.experiments.list_runs(run_ids=[mine[0], *others, mine[1]])
+
+    assert {run.run_id for run in found.evaluations} == set(mine)
+
+
 def test_a_run_that_is_deleted_is_gone(client: HoneyHive, resource_name: str) -> None:
     from honeyhive._generated.api_config import HTTPException
     from honeyhive.models import PostExperimentRunRequest

@@ -123,6 +123,18 @@ def test_spans_inside_with_session_belong_to_the_new_session(
     assert server.children(tracer.session_id) == []
 
 
+def test_inside_with_session_an_enrichment_is_of_the_new_session(
+    tracer: HoneyHiveTracer, server: Server, cleanup: Cleanup, resource_name: str
+) -> None:
+    name = f"{resource_name}-request"
+    with tracer.with_session(session_name=name) as session_id:
+        cleanup.register(name, lambda: server.delete_session(str(session_id)))
+        tracer.enrich_session(metadata={"of": "the request"})
+
+    assert server.session(session_id)["metadata"]["of"] == "the request"
+    assert "of" not in server.session(tracer.session_id)["metadata"]
+
+
 def test_a_session_id_of_the_users_own_is_kept(make_tracer: Tracers, server: Server, resource_name: str) -> None:
     chosen = str(uuid.uuid4())
 

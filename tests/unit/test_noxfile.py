@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 PEOPLES = [
     *("tests", "proofs", "browser", "matrix", "plan", "serve", "bench", "coverage", "compatibility", "cleanup"),
-    *("releases", "lock"),
+    *("detection", "releases", "lock"),
 ]
 
 

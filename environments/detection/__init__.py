@@ -1,0 +1,1 @@
+"""Does the suite detect what it is for? Mutates the SDK, a defect at a time, and runs the suite against each."""
