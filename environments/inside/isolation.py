@@ -69,7 +69,12 @@ class Surroundings:
             *(f"the socket {told} is still open" for told in _new(before.sockets, self.sockets).values()),
             # Names only: a value may be a key.
             *(f"the variable {name} is not as it was" for name in dict(changed)),
-            *(f"OpenTelemetry's {name} is not as it was" for name in _new(before.telemetry, self.telemetry)),
+            # A propagator is there from the first import on: only what was there before can have been changed.
+            *(
+                f"OpenTelemetry's {name} is not as it was"
+                for name, value in before.telemetry.items()
+                if self.telemetry[name] != value
+            ),
         ]
 
 
@@ -112,16 +117,20 @@ def _told(descriptor: int) -> str:
 
 
 def _telemetry() -> dict[str, object]:
-    """Return OpenTelemetry's globals. Where nobody has imported it they are untouched, and it stays that way."""
-    if "opentelemetry.trace" not in sys.modules or "opentelemetry.propagate" not in sys.modules:
-        return {}
-    from opentelemetry import context, propagate, trace
+    """Return OpenTelemetry's globals. What nobody has imported is as it will be then, and stays not imported."""
+    found: dict[str, object] = {"tracer provider": None, "context": {}}
+    if "opentelemetry.trace" in sys.modules:
+        from opentelemetry import context, trace
 
-    return {
-        "tracer provider": trace.get_tracer_provider(),
-        "propagator": propagate.get_global_textmap(),
-        "context": dict(context.get_current()),
-    }
+        provider = trace.get_tracer_provider()
+        # A proxy stands there until somebody sets one.
+        found["tracer provider"] = None if isinstance(provider, trace.ProxyTracerProvider) else provider
+        found["context"] = dict(context.get_current())
+    if "opentelemetry.propagate" in sys.modules:
+        from opentelemetry import propagate
+
+        found["propagator"] = propagate.get_global_textmap()
+    return found
 
 
 # ---- Whose connection it is: the stack says so while it connects, and nothing does afterwards --------------

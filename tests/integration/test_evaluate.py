@@ -120,7 +120,7 @@ def test_an_asynchronous_function_is_scored_too(run_evaluation: Callable[..., An
 def test_an_evaluation_aggregates_as_it_is_asked(run_evaluation: Callable[..., Any], client: HoneyHive) -> None:
     from honeyhive.experiments import get_run_result
 
-    result = run_evaluation(incremented, evaluators=[exact])
+    result = run_evaluation(incremented, dataset=DATASET, evaluators=[exact])
 
     def aggregate(function: str) -> float:
         (detail,) = get_run_result(client, result.run_id, None, function).metrics.details
@@ -172,7 +172,7 @@ def test_from_1_1_an_evaluation_instruments_once_whatever_the_number_of_its_data
     """Once per datapoint made a model event of one datapoint's call for each of the others."""
     instrumentor = Instrumentor()
 
-    run_evaluation(doubled, instrumentors=[lambda: instrumentor])
+    run_evaluation(doubled, dataset=DATASET, instrumentors=[lambda: instrumentor])
 
     assert instrumentor.instrumented == 1
 
@@ -276,7 +276,7 @@ def test_an_evaluation_of_a_managed_dataset_names_its_dataset_and_its_datapoints
 def test_a_function_that_returns_text_has_its_output_and_its_ground_truth_on_the_session(
     run_evaluation: Callable[..., Any], server: Server
 ) -> None:
-    result = run_evaluation(lambda datapoint: f"doubled: {datapoint['inputs']['x'] * 2}")
+    result = run_evaluation(lambda datapoint: f"doubled: {datapoint['inputs']['x'] * 2}", dataset=DATASET)
 
     sessions = [server.session(one) for one in server.get(f"/v1/runs/{result.run_id}")["evaluation"]["event_ids"]]
     held = sorted((session["feedback"].get("ground_truth") or {}).get("y", 0) for session in sessions)
@@ -288,7 +288,7 @@ def test_an_evaluator_that_raises_is_seen_in_the_result(run_evaluation: Callable
     def raising(*_: object) -> float:
         raise ValueError("no score for this")
 
-    result = run_evaluation(doubled, evaluators=[raising])
+    result = run_evaluation(doubled, dataset=DATASET, evaluators=[raising])
 
     sessions = server.get(f"/v1/runs/{result.run_id}")["evaluation"]["event_ids"]
     told = [str(event) for session_id in sessions for event in server.events(session_id=session_id)]
