@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.needs("llm"),
+    pytest.mark.llm_provider,
     pytest.mark.xdist_group("anthropic"),
     pytest.mark.usefixtures("anthropic_traced"),
 ]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.support.server import Event, Server
 
-pytestmark = [pytest.mark.needs("llm"), pytest.mark.xdist_group("anthropic")]
+pytestmark = [pytest.mark.needs("llm"), pytest.mark.llm_provider, pytest.mark.xdist_group("anthropic")]
 
 INSTRUMENTORS, OWN = "messages.create", "anthropic.messages.create"
 

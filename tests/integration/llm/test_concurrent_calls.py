@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.support.server import Event, Server
     from tests.support.tracers import Tracers
 
-pytestmark = [pytest.mark.needs("llm")]
+pytestmark = [pytest.mark.needs("llm"), pytest.mark.llm_provider]
 of_openai = pytest.mark.xdist_group("openai")
 of_anthropic = pytest.mark.xdist_group("anthropic")
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.support.cleanup import Cleanup
     from tests.support.server import Server
 
-pytestmark = [pytest.mark.needs("llm"), pytest.mark.xdist_group("openai")]
+pytestmark = [pytest.mark.needs("llm"), pytest.mark.llm_provider, pytest.mark.xdist_group("openai")]
 
 Asking = dict[str, Any]
 

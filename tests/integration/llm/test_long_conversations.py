@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tests.support.server import Server
 
-pytestmark = [pytest.mark.needs("llm"), pytest.mark.xdist_group("openai")]
+pytestmark = [pytest.mark.needs("llm"), pytest.mark.llm_provider, pytest.mark.xdist_group("openai")]
 
 
 @pytest.fixture

@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
     from tests.support.server import Server
 
-pytestmark = [pytest.mark.needs("llm"), pytest.mark.xdist_group("openai"), pytest.mark.usefixtures("openai_traced")]
+pytestmark = [
+    pytest.mark.needs("llm"),
+    pytest.mark.llm_provider,
+    pytest.mark.xdist_group("openai"),
+    pytest.mark.usefixtures("openai_traced"),
+]
 
 CALL = "ChatCompletion"
 ASKED: Any = [{"role": "user", "content": "one two three"}]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.support.server import Server
     from tests.support.tracers import Tracers
 
-pytestmark = [pytest.mark.needs("llm"), pytest.mark.xdist_group("anthropic")]
+pytestmark = [pytest.mark.needs("llm"), pytest.mark.llm_provider, pytest.mark.xdist_group("anthropic")]
 
 USER: Any = [{"role": "user", "content": "one two three"}]
 
