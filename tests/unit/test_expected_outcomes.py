@@ -21,12 +21,31 @@ if TYPE_CHECKING:
 EXPECTED = expectations.parse((project.SUITE / expectations.FILE).read_text(encoding="utf-8"))
 
 
+def aim(folder: Path) -> target.Target:
+    """Return a target that nothing answers at: enough for collecting tests."""
+    return target.Target(
+        cell="integration-3.12-development",
+        environment="development",
+        resolution="highest",
+        base_url="http://127.0.0.1:1",
+        project=target.Project("p", "KEY"),
+        other_project=None,
+        writable=True,
+        capabilities=(),
+        timeout_s=1,
+        run_name="hhm-collected",
+        ledger=str(folder / "ledger.jsonl"),
+    )
+
+
 @pytest.fixture(scope="module")
 def collected(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """List the ids of the suite's tests. The SDK is not imported for that, nor are tests run."""
     folder: Path = tmp_path_factory.mktemp("collection")
-    variables = {"PATH": os.defpath, "PYTHONPATH": str(project.ROOT), target.VARIABLE: str(folder / "no-target.json")}
-    ini = ["-c", project.SUITE / "pytest.toml", "--rootdir", project.SUITE, "-p", "environments.inside.applicability"]
+    aim(folder).write(folder / "target.json")
+    variables = {"PATH": os.defpath, "PYTHONPATH": str(project.ROOT), target.VARIABLE: str(folder / "target.json")}
+    plugins = [f"-penvironments.inside.{name}" for name in ("applicability", "measurements", "read_only")]
+    ini = ["-c", project.SUITE / "pytest.toml", "--rootdir", project.SUITE, *plugins]
     asked = subprocess.run(
         [sys.executable, "-m", "pytest", *map(str, ini), "--collect-only", "-q", str(project.SUITE)],
         cwd=folder,
