@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from environments.cell import namespace
 from environments.errors import EnvironmentUnreachable
 from environments.inside.target import KEY_VARIABLES, Control, Project
+from environments.profiles import Production, Staging
 from environments.services import process
 from environments.services.gateway import pacing
 from environments.services.gateway.policy import Policy
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from environments.cell.suite import Workspace
-    from environments.profiles import Production, Profile, Staging
+    from environments.profiles import Profile
 
 KEY = KEY_VARIABLES["project"]
 OTHER_KEY = "MATRIX_OTHER_API_KEY"
@@ -65,8 +66,6 @@ class Reaching:
 
 async def reach(profile: Profile, reaching: Reaching) -> Reached:
     """Bring the environment up. Raises ServiceFailed, EnvironmentUnreachable."""
-    from environments.profiles import Production, Staging
-
     if isinstance(profile, Production | Staging):
         return await _through_gateway(profile, reaching)
     return await _embedded(reaching) if profile.embedded else await _own_server(profile, reaching)
@@ -117,6 +116,8 @@ async def _own_server(profile: Profile, reaching: Reaching) -> Reached:
 
 async def _through_gateway(profile: Staging | Production, reaching: Reaching) -> Reached:
     """Start the one door to staging or production, and a network in which there is nothing else."""
+    if isinstance(profile, Production):
+        profile.refuse_unless_armed()
     if not profile.base_url.startswith("https:"):
         raise EnvironmentUnreachable(
             f"{profile.environment} is at {profile.base_url}: the gateway speaks https:// only",

@@ -318,7 +318,8 @@ class Production(Profile):
         """What every deployment has, and that nothing is written."""
         return frozenset({Capability.GATEWAY, Capability.READ_ONLY})
 
-    def _check(self) -> None:
+    def refuse_unless_armed(self) -> None:
+        """Raise ProductionNotArmed unless the base URL is one of the servers that production may be."""
         address = addresses.parse(self.base_url)
         if f"{address.host}:{address.port}" not in self.hosts:
             raise ProductionNotArmed(

@@ -35,7 +35,8 @@ def _secure_address(value: object) -> str:
 
 def servers(value: object) -> tuple[str, ...]:
     """Return servers that stand separated by commas as host:port; raise ValueError for what are none."""
-    named = [each.strip() for each in _text(value).split(",")]
+    # A default is named already.
+    named = value if isinstance(value, tuple) else [each.strip() for each in _text(value).split(",")]
     try:
         # Through an address, for its normal spelling.
         parsed = [addresses.parse(f"https://{each}") for each in named]

@@ -21,6 +21,7 @@ from environments.errors import (
     InvalidSetting,
     MissingCredential,
     ProductionHostRefused,
+    ProductionNotArmed,
     ProfileError,
     UnknownVariable,
 )
@@ -126,7 +127,7 @@ def test_development_needs_no_settings_and_is_the_embedded_service(places: Place
     assert (profile.api_key, profile.base_url, profile.project) == (None, None, "integration-test-project")
     assert profile.writable
     assert profile.limits == Limits(requests_per_second=None, concurrent_cells=None)
-    assert profile.capabilities == frozenset(Capability)
+    assert profile.capabilities == frozenset(Capability) - {Capability.GATEWAY, Capability.READ_ONLY}
 
 
 def test_development_can_be_a_server_of_ones_own_of_which_nothing_is_taken_for_granted(places: Places) -> None:
@@ -163,7 +164,61 @@ def test_production_is_the_default_of_the_sdk_and_cannot_be_written_to(places: P
     assert profile.base_url == "https://api.dp1.us.honeyhive.ai"
     assert not profile.writable
     assert profile.limits == Limits(requests_per_second=5, concurrent_cells=1)
-    assert profile.capabilities == frozenset()
+    assert profile.capabilities == {Capability.GATEWAY, Capability.READ_ONLY}
+
+
+def test_production_is_armed_for_the_servers_of_honeyhive_and_for_those_that_its_list_names(places: Places) -> None:
+    places.process(HH_PROD_API_KEY="key")
+    production(places).refuse_unless_armed()
+
+    places.process(HH_PROD_BASE_URL="https://hh.corp:8443/api", HH_PROD_HOSTS="other.corp, HH.corp:8443")
+    production(places).refuse_unless_armed()
+
+
+def test_production_elsewhere_is_refused_with_the_line_that_would_arm_it(places: Places) -> None:
+    places.process(HH_PROD_API_KEY="key", HH_PROD_BASE_URL="https://hh.corp", HH_PROD_HOSTS="hh.corp:8443")
+
+    with pytest.raises(ProductionNotArmed) as raised:
+        production(places).refuse_unless_armed()
+
+    assert raised.value.happened == (
+        "production is https://hh.corp, which is none of the servers that production may be: hh.corp:8443"
+    )
+    assert raised.value.expected == "hh.corp:443 in HH_PROD_HOSTS, if that really is your production"
+
+
+@pytest.mark.parametrize("hosts", ["hh.corp/api", "https://hh.corp", "a corp", "hh.corp,,other.corp"])
+def test_a_list_of_production_servers_that_is_none_is_refused(places: Places, hosts: str) -> None:
+    places.process(HH_PROD_API_KEY="key", HH_PROD_HOSTS=hosts)
+
+    with pytest.raises(InvalidSetting, match="hosts, perhaps with a port each, separated by commas"):
+        production(places)
+
+
+def test_staging_at_a_server_that_the_list_names_as_production_is_refused(places: Places) -> None:
+    places.process(HH_STAGING_API_KEY="key", HH_STAGING_BASE_URL="https://hh.corp", HH_PROD_HOSTS="other.corp,hh.corp")
+
+    with pytest.raises(ProductionHostRefused, match=r"https://hh\.corp, is a production server"):
+        load(STAGING, places.root)
+
+
+def test_a_private_authority_is_a_file_that_is_there(places: Places, tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("")
+    places.process(HH_STAGING_API_KEY="key", HH_STAGING_CA_FILE=str(tmp_path / "ca.pem"))
+    staging = load(STAGING, places.root)
+    assert isinstance(staging, Staging)
+    assert staging.ca_file == tmp_path / "ca.pem"
+
+    places.process(HH_STAGING_CA_FILE=str(tmp_path / "none.pem"))
+    with pytest.raises(InvalidSetting, match="the path of a file that is there"):
+        load(STAGING, places.root)
+
+
+def production(places: Places) -> Production:
+    """Resolve the settings of production."""
+    profile = load(PRODUCTION, places.root)
+    assert isinstance(profile, Production)
+    return profile
 
 
 @pytest.mark.parametrize("environment", Environment)
@@ -1068,6 +1123,7 @@ def test_a_profile_describes_where_each_value_came_from(places: Places) -> None:
     assert rows == {
         "api_key": ("set (hidden)", "HH_INTEGRATION_API_KEY, in the process environment"),
         "base_url": ("https://api-staging.honeyhive.ai", "default"),
+        "ca_file": ("not set", "default"),
         "project": ("mine", "HH_STAGING_PROJECT, in .env.staging"),
         "ingestion_api_key": ("not set", "default"),
         "data_plane_api_key": ("not set", "default"),
@@ -1077,7 +1133,7 @@ def test_a_profile_describes_where_each_value_came_from(places: Places) -> None:
         "writable": ("yes", "fixed"),
         "requests_per_second": ("10", "fixed"),
         "concurrent_cells": ("2", "fixed"),
-        "capabilities": ("none", "fixed"),
+        "capabilities": ("gateway", "fixed"),
     }
 
 

@@ -305,7 +305,7 @@ def test_a_record_has_every_field() -> None:
     assert set(written) == {
         "schema", "cell", "environment", "python", "resolution", "sdk", "outcome", "reason", "counts", "tests",
         "measurements", "started", "finished", "duration_s", "cpu_s", "workers", "base_url", "commit", "arguments",
-        "packages", "resources", "requests", "breaches", "seed",
+        "packages", "resources", "requests", "breaches", "seed", "fence",
     }  # fmt: skip
     assert set(written["sdk"]) == {"line", "version", "origin", "sha256"}
     assert set(written["counts"]) == {
