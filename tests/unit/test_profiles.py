@@ -793,7 +793,7 @@ def test_the_refusal_says_which_variable_where_and_what_instead(places: Places) 
             "staging may be written to, and its base URL, https://api.honeyhive.ai, is a production server"
             " (HH_INTEGRATION_BASE_URL, in .env)"
         ),
-        "  expected: any server that is neither HoneyHive's production nor the one that HH_PROD_BASE_URL names",
+        "  expected: any server that is neither HoneyHive's production nor in HH_PROD_BASE_URL or HH_PROD_HOSTS",
         "  what to do: correct HH_STAGING_BASE_URL or HH_INTEGRATION_BASE_URL",
     ]
 
