@@ -116,13 +116,6 @@ def test_a_missing_credential_names_the_variables_that_would_do_and_installs_not
     assert "installing" not in ended.output
 
 
-def test_a_staging_cell_with_a_key_says_that_it_cannot_run_yet(run_cell: Run) -> None:
-    ended = run_cell(cell=f"integration-{PYTHON}-staging", HH_STAGING_API_KEY="hh_canary_of_staging")
-    assert (ended.status, ended.record["outcome"]) == (3, "not-run"), ended
-    assert "through the gateway only" in ended.record["reason"]
-    assert "canary" not in ended.output
-
-
 def test_an_unknown_cell_is_answered_with_the_nearest_name(run_cell: Run) -> None:
     ended = run_cell(cell=f"integration-{PYTHON}-developement")
     assert ended.status == 2, ended
