@@ -38,7 +38,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 INGESTION_KEY = "hh_ingst_" + "a1" * 12 + "_" + "B-" * 32
 DATA_PLANE_KEY = "hh_fgdp_" + "a1" * 12 + "_" + "B_" * 32
 
-# As DESIGN and README promise them.
+# As the README promises them.
 VARIABLES = frozenset(
     {
         "HH_DEV_API_KEY",
