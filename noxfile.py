@@ -129,7 +129,7 @@ def browser(session: nox.Session) -> None:
 
 @nox.session(default=False, venv_backend="none")
 def matrix(session: nox.Session) -> None:
-    """Run many cells: -- [--set NAME] [-j N] [--sdk WHAT] [--here]."""
+    """Run many cells: -- [--set NAME] [-j N] [--sdk WHAT] [--here] [-- pytest's arguments]."""
     hand_over(session, "environments.run.many", *session.posargs)
 
 
