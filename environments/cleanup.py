@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import re
-import ssl
 import sys
 import time
 from dataclasses import dataclass
@@ -19,14 +18,12 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from environments import profiles, project
-from environments.errors import FAILED, EnvironmentUnreachable, InvalidSetting, UsageError, exit_on_error
+from environments.errors import FAILED, EnvironmentUnreachable, UsageError, exit_on_error
 from environments.inside.target import RUN_PREFIX
 from environments.matrix import Environment
-from environments.services.gateway.upstream import tls_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from environments.profiles import Profile
 
@@ -77,9 +74,9 @@ def age(text: str) -> dt.timedelta:
 class Api:
     """One project of an environment, over plain HTTP, no faster than the profile allows. Close it."""
 
-    def __init__(self, base_url: str, api_key: str, pause_s: float, verified: ssl.SSLContext) -> None:
+    def __init__(self, base_url: str, api_key: str, pause_s: float = 0.0) -> None:
         headers = {"Authorization": f"Bearer {api_key}"}
-        self._http = httpx.Client(base_url=base_url, headers=headers, timeout=_TIMEOUT_S, verify=verified)
+        self._http = httpx.Client(base_url=base_url, headers=headers, timeout=_TIMEOUT_S)
         self._pause_s = pause_s
 
     def close(self) -> None:
@@ -228,20 +225,7 @@ def _reached(profile: Profile) -> Api:
     assert profile.base_url is not None  # else it were embedded
     assert profile.api_key is not None  # the profile insists on one
     pace = profile.limits.requests_per_second
-    verified = _verified(profile.ca_file if isinstance(profile, profiles.Staging) else None)
-    return Api(profile.base_url, profile.api_key.get_secret_value(), 0.0 if pace is None else 1 / pace, verified)
-
-
-def _verified(authority: Path | None) -> ssl.SSLContext:
-    """Trust what the gateway trusts: the system's authorities, or a private one alone."""
-    try:
-        return tls_context(authority)
-    except (OSError, ssl.SSLError):
-        raise InvalidSetting(
-            f"cannot read certificates from {authority}",
-            expected="a file of PEM certificates of staging's private authority",
-            remedy="correct HH_STAGING_CA_FILE, or remove it",
-        ) from None
+    return Api(profile.base_url, profile.api_key.get_secret_value(), 0.0 if pace is None else 1 / pace)
 
 
 @exit_on_error

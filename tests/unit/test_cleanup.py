@@ -13,13 +13,11 @@ from hypothesis import strategies as st
 
 from environments import cleanup, lineage, project
 from environments.inside.target import RUN_PREFIX
-from tests.unit.services.gateway.standin import PROJECT_KEY, stand_in
 from tests.unit.services.honeyhive.running import Service, answered, supervised
 from tests.unit.trees import Ended
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 OLD = f"{RUN_PREFIX}20250101T000000-abcdef-gw0-test-one-1-0"
 YOUNG = f"{RUN_PREFIX}{lineage.new_run_id()}-main-test-one-1-0"
@@ -155,29 +153,6 @@ def test_the_embedded_service_keeps_nothing_and_that_is_said() -> None:
     assert ended.status == 0, ended
     assert "nothing to sweep" in ended.out
     assert "HH_DEV_BASE_URL" in ended.out
-
-
-def test_staging_behind_a_private_authority_is_swept_if_it_is_named_and_not_trusted_else(tmp_path: Path) -> None:
-    with stand_in(tmp_path / "standin") as staging:
-        told = {"HH_STAGING_BASE_URL": staging.url, "HH_STAGING_API_KEY": PROJECT_KEY}
-        untrusted = swept("staging", **told)
-        trusted = swept("staging", HH_STAGING_CA_FILE=str(staging.ca_file), **told)
-
-    assert untrusted.status == 3, untrusted
-    assert "CERTIFICATE_VERIFY_FAILED" in untrusted.err
-    assert trusted.status == 0, trusted
-    assert "staging: 0 deleted; 0 left" in trusted.out
-
-
-def test_a_private_authority_that_is_none_is_an_error_that_says_so(tmp_path: Path) -> None:
-    no_certificate = tmp_path / "ca.pem"
-    no_certificate.write_text("no certificate", encoding="utf-8")
-
-    ended = swept("staging", HH_STAGING_API_KEY="hh_canary_123456", HH_STAGING_CA_FILE=str(no_certificate))
-
-    assert ended.status == 2, ended
-    assert f"cannot read certificates from {no_certificate}" in ended.err
-    assert "canary" not in ended.text
 
 
 def test_an_environment_that_refuses_the_key_is_an_error_that_says_so(service: Service) -> None:
