@@ -114,6 +114,8 @@ def proofs(session: nox.Session) -> None:
     """Check what takes minutes: what is left after every kind of kill, the development matrix, and that it detects."""
     session.install("--require-hashes", "-r", "environments/locks/tools.txt")
     session.run("pytest", "-m", "proof", *session.posargs)
+    if session.posargs:  # somebody looks at some of these tests, and does not want every cell as well
+        return
     session.run(sys.executable, "-m", "environments.detection", external=True)
     session.run(sys.executable, "-m", "environments.run.many", "--set", "development", "--here", external=True)
 
@@ -127,7 +129,7 @@ def browser(session: nox.Session) -> None:
 
 @nox.session(default=False, venv_backend="none")
 def matrix(session: nox.Session) -> None:
-    """Run many cells: -- [--set NAME] [-j N] [--sdk WHAT] [--here]."""
+    """Run many cells: -- [--set NAME] [-j N] [--sdk WHAT] [--here] [-- pytest's arguments]."""
     hand_over(session, "environments.run.many", *session.posargs)
 
 

@@ -170,7 +170,7 @@ class Profile(BaseSettings):
             raise ProductionHostRefused(
                 f"{self.environment} may be written to, and its base URL, {self.base_url}, is a production server"
                 f" ({dict(self._sources).get('base_url', 'default')})",
-                expected="any server that is neither HoneyHive's production nor the one that HH_PROD_BASE_URL names",
+                expected="any server that is neither HoneyHive's production nor in HH_PROD_BASE_URL or HH_PROD_HOSTS",
                 remedy=f"correct {' or '.join(variables(type(self).model_fields['base_url']))}",
             )
 
@@ -257,12 +257,12 @@ class Staging(Profile):
     openai_api_key: Key | None = Field(
         None,
         validation_alias=AliasChoices("OPENAI_API_KEY"),
-        description="real OpenAI calls in staging; development has its own LLM service",
+        description="a real OpenAI key for staging; no test uses it: models are called in development only",
     )
     anthropic_api_key: Key | None = Field(
         None,
         validation_alias=AliasChoices("ANTHROPIC_API_KEY"),
-        description="real Anthropic calls in staging; development has its own LLM service",
+        description="a real Anthropic key for staging; no test uses it: models are called in development only",
     )
 
     @property

@@ -39,7 +39,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 INGESTION_KEY = "hh_ingst_" + "a1" * 12 + "_" + "B-" * 32
 DATA_PLANE_KEY = "hh_fgdp_" + "a1" * 12 + "_" + "B_" * 32
 
-# As DESIGN and README promise them.
+# As the README promises them.
 VARIABLES = frozenset(
     {
         "HH_DEV_API_KEY",
@@ -848,7 +848,7 @@ def test_the_refusal_says_which_variable_where_and_what_instead(places: Places) 
             "staging may be written to, and its base URL, https://api.honeyhive.ai, is a production server"
             " (HH_INTEGRATION_BASE_URL, in .env)"
         ),
-        "  expected: any server that is neither HoneyHive's production nor the one that HH_PROD_BASE_URL names",
+        "  expected: any server that is neither HoneyHive's production nor in HH_PROD_BASE_URL or HH_PROD_HOSTS",
         "  what to do: correct HH_STAGING_BASE_URL or HH_INTEGRATION_BASE_URL",
     ]
 

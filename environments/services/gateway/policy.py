@@ -33,7 +33,7 @@ _HEADERS = re.compile(
 )
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
-# The SDK gives up after 5 s, but for these: see sections 3.6 and 4 of what is known of it on the wire.
+# The SDK gives up after 5 s, but for exports of events (300 s) and of spans (30 s).
 _PATIENCE_S = 3.5
 _PATIENT: Mapping[str, float] = {"/v1/events/export": 60.0, "/opentelemetry/v1/traces": 20.0}
 _ANSWERED_WITHIN_S = 60.0
