@@ -267,8 +267,8 @@ class Staging(Profile):
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        """What every deployment has."""
-        return frozenset({Capability.GATEWAY})
+        """What every deployment has, and that what a test creates is deleted."""
+        return frozenset({Capability.GATEWAY, Capability.DELETE})
 
 
 class Production(Profile):

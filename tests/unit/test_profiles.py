@@ -1133,7 +1133,7 @@ def test_a_profile_describes_where_each_value_came_from(places: Places) -> None:
         "writable": ("yes", "fixed"),
         "requests_per_second": ("10", "fixed"),
         "concurrent_cells": ("2", "fixed"),
-        "capabilities": ("gateway", "fixed"),
+        "capabilities": ("delete, gateway", "fixed"),
     }
 
 

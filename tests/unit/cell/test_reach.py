@@ -186,6 +186,8 @@ def test_staging_writes_through_the_gateway_and_cleans_up(run_cell: Run, standin
     ended = run_cell("-n", "0", "test_sessions.py", cell=STAGING, **settings(standin, "STAGING"))
     assert ended.record["outcome"] == "passed", ended
     assert ended.record["requests"]["writes"] > 0
+    assert ended.record["resources"]["created"] > 0
+    assert ended.record["resources"]["left"] == 0
     assert ended.record["requests"]["refused"] == 0
     assert ended.record["fence"].startswith("audit hook")
 
