@@ -10,9 +10,9 @@ process did one after the other, by a margin that no noise reaches: it means ano
 from __future__ import annotations
 
 import statistics
-import threading
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,7 @@ pytestmark = pytest.mark.performance
 _MOST_BARE_SPANS_PER_SPAN = 400
 # Ten threads and one interpreter lock: alone, a thread would take a tenth of the time of all.
 _MOST_TIMES_AS_LONG_IN_THREADS = 5
+_ROUNDS = 3
 # Per span, a large flush may cost this much more than a small one: linear is 1.
 _MOST_TIMES_PER_SPAN = 8
 # The second half of a long run may not grow memory by more than this share of what the process has.
@@ -175,28 +176,20 @@ def test_tracers_in_ten_threads_are_measured_against_the_same_work_in_one(
         for tracer in tracers:
             _trace(tracer, spans)
 
-    alone = _seconds(one_after_the_other)
-    begin = threading.Barrier(len(tracers) + 1)
+    def all_at_once() -> None:
+        with ThreadPoolExecutor(len(tracers)) as threads:
+            list(threads.map(lambda tracer: _trace(tracer, spans), tracers))
 
-    def work(tracer: HoneyHiveTracer) -> None:
-        begin.wait(timeout=30)
-        _trace(tracer, spans)
-
-    threads = [threading.Thread(target=work, args=(tracer,)) for tracer in tracers]
-    for thread in threads:
-        thread.start()
-    began = time.perf_counter()
-    begin.wait(timeout=30)
-    for thread in threads:
-        thread.join()
-    together = time.perf_counter() - began
+    # The best of three: a moment in which the machine does something else is no slowness of the SDK.
+    alone = min(_seconds(one_after_the_other) for _ in range(_ROUNDS))
+    together = min(_seconds(all_at_once) for _ in range(_ROUNDS))
     for tracer in tracers:
         tracer.flush()
 
     measure("threads.spans-per-second", len(tracers) * spans / together, "1/s")
     measure("threads.slowdown", together / alone, "ratio")
     for tracer in tracers:
-        _held(server, str(tracer.session_id), 2 * spans)
+        _held(server, str(tracer.session_id), 2 * _ROUNDS * spans)
     assert together / alone < _MOST_TIMES_AS_LONG_IN_THREADS
 
 
