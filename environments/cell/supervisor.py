@@ -35,6 +35,7 @@ from environments.results import audit as audits
 from environments.results import junit, record
 from environments.results.record import Outcome, Record, Sdk
 from environments.results.scrubber import Scrubber
+from environments.services.process import plain_environment
 from environments.venvs import build, candidates, interpreters
 
 if TYPE_CHECKING:
@@ -230,10 +231,14 @@ class Supervisor:
         """Put into the record what the processes inside the cell told."""
         ledger = record.read_ledger(space.lines(space.ledger))
         self._ledger = ledger
-        audit = audits.read(space.lines(self._order.folder / "audit.jsonl"))
+        written = self._order.folder / "audit.jsonl"
+        audit = audits.read(space.lines(written)) if written.exists() else audits.Audit()
+        tests = ledger.tests
+        if not profiles.PROFILES[self._order.cell.environment].writable:
+            tests = audits.held_against(tests, audit, ledger.expecting_refusals)
         self._record = replace(
             self._record,
-            tests=audits.held_against(ledger.tests, audit, ledger.expecting_refusals),
+            tests=tests,
             requests=audit.requests,
             python=ledger.python or self._record.python,
             sdk=replace(self._record.sdk, origin=ledger.sdks[0][1]) if ledger.sdks else self._record.sdk,
@@ -331,6 +336,7 @@ def _commit() -> str | None:
         asked = subprocess.run(
             ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"],  # noqa: S607 - the user's git
             cwd=project.ROOT,
+            env=plain_environment(),
             capture_output=True,
             text=True,
             check=False,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
+from environments.inside.target import LONGEST_TEST_ID
 from environments.services.gateway import status
 from environments.services.http import bodies
 from environments.services.http.errors import ApiError, error_response
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from environments.services.http.json_types import Json
 
 _BODY_LIMIT = 16 * 1024
-_MAX_TEST_ID = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,6 @@ class Control:
     def _mint(self, body: bytes) -> list[tuple[Kind, str]]:
         wanted = bodies.parse_object(body)
         test = wanted.get("test")
-        if wanted.keys() != {"test"} or not isinstance(test, str) or not 0 < len(test) <= _MAX_TEST_ID:
-            raise ApiError(400, f'the body must be {{"test": "<its id>"}}, of 1 to {_MAX_TEST_ID} characters')
+        if wanted.keys() != {"test"} or not isinstance(test, str) or not 0 < len(test) <= LONGEST_TEST_ID:
+            raise ApiError(400, f'the body must be {{"test": "<its id>"}}, of 1 to {LONGEST_TEST_ID} characters')
         return list(self.gateway.placeholders.mint(test).items())

@@ -37,6 +37,11 @@ TRIES_A_WRITE = """
     @pytest.mark.expects_refused_write
     def test_it_writes_and_says_so(target):
         assert write(target).status_code == 403
+
+    @pytest.mark.read_only
+    def test_it_writes_with_a_key_that_it_made_up(target):
+        answer = httpx.put(f"{target.base_url}/events", json={}, headers={"Authorization": "Bearer hh_made_up"})
+        assert answer.status_code == 403
 """
 
 ESCAPES = """
@@ -69,8 +74,15 @@ ESCAPES = """
         assert libc.connect(one, socket.AF_INET.to_bytes(2, sys.byteorder) + address, 16) == 0
 
     def test_the_key_in_the_environment_of_the_supervisor():
-        told = pathlib.Path(f"/proc/{{os.getppid()}}/environ").read_bytes()
-        assert {canary!r} in told.decode(errors="replace")
+        pathlib.Path(f"/proc/{{os.getppid()}}/environ").read_bytes()
+
+    def test_the_key_in_the_environment_of_any_other_process():
+        for process in pathlib.Path("/proc").glob("[0-9]*/environ"):
+            try:
+                told = process.read_bytes()
+            except OSError:
+                continue
+            assert {canary!r}.encode() not in told, (process.parent / "cmdline").read_bytes()
 """
 # What each of them gets.
 REFUSED_BY = {
@@ -79,6 +91,7 @@ REFUSED_BY = {
     "test_a_program_that_is_no_python": "returned non-zero exit status 1",
     "test_a_shell": "assert 256 == 0",
     "test_the_c_library": "assert -1 == 0",
+    "test_the_key_in_the_environment_of_the_supervisor": "Permission denied",
 }
 
 
@@ -133,16 +146,24 @@ def test_a_test_that_tries_a_write_in_production_fails_unless_it_says_so(
     assert outcomes["test_it_writes"]["outcome"] == "failed", ended
     assert "the gateway refused POST /session/start" in outcomes["test_it_writes"]["reason"]
     assert outcomes["test_it_writes_and_says_so"]["outcome"] == "passed"
+    assert "the gateway refused PUT /events" in outcomes["a key of no test"]["reason"]
     assert reached == []
 
 
-@pytest.mark.parametrize("asked", [("-k", "test_it"), ()])
+@pytest.mark.parametrize("asked", [("-k", "test_it", "-n", "0"), ("-n", "0"), ("-n", "2")])
 def test_asking_production_for_a_test_that_writes_gets_an_explanation(
     run_cell: Run, suite: Suite, standin: Standin, asked: tuple[str, ...]
 ) -> None:
-    ended = run_cell(suite("def test_it(): pass"), "-n", "0", *asked, cell=PRODUCTION, **settings(standin))
+    two = """
+        import pytest
+        @pytest.mark.read_only
+        def test_it_reads(): pass
+        def test_it(): pass
+    """
+    ended = run_cell(suite(two), *asked, cell=PRODUCTION, **settings(standin))
     assert ended.record["outcome"] == "failed", ended
-    assert "production is only ever read, and these tests are not marked read_only" in ended.output
+    (told,) = ended.record["tests"]
+    assert "production is only ever read, and these tests are not marked read_only" in told["reason"], ended
 
 
 def test_production_at_a_server_that_is_not_on_its_list_does_not_run(run_cell: Run, standin: Standin) -> None:
@@ -158,6 +179,7 @@ def test_what_a_test_in_production_tries_to_get_out_by_gets_it_nowhere(
     with standin.watched() as reached:
         ended = run_cell(suite(source), "-n", "0", "-m", "read_only", cell=PRODUCTION, **settings(standin))
     got = {test["id"].rpartition("::")[2]: test for test in ended.record["tests"]}
+    assert got["test_the_key_in_the_environment_of_any_other_process"]["outcome"] == "passed", ended
     for test, by in REFUSED_BY.items():
         assert got[test]["outcome"] == "failed", ended
         assert by in got[test]["reason"], got[test]
@@ -180,6 +202,21 @@ def test_no_real_key_stands_in_anything_that_a_failed_cell_leaves_or_says(
     left = [path.read_bytes() for path in ended.folder.rglob("*") if path.is_file()]
     for key in KEYS.values():
         assert all(key.encode() not in content for content in (*left, ended.output.encode()))
+
+
+def test_what_the_gateway_refuses_in_staging_is_the_tests_to_judge(
+    run_cell: Run, suite: Suite, standin: Standin
+) -> None:
+    ambiguous = """
+        import httpx
+        def test_it(target):
+            import honeyhive
+            answer = httpx.post(target.base_url + "//events", headers={"Authorization": f"Bearer {target.api_key}"})
+            assert answer.status_code == 403
+    """
+    ended = run_cell(suite(ambiguous), cell=STAGING, **settings(standin, "STAGING"))
+    assert ended.record["requests"]["refused"] == 1
+    assert ended.record["outcome"] == "passed", ended
 
 
 def test_staging_writes_through_the_gateway_and_cleans_up(run_cell: Run, standin: Standin) -> None:
