@@ -26,7 +26,7 @@ from environments import budget, lineage, profiles, project
 from environments.cell import suite
 from environments.cell.log import Log
 from environments.cell.namespace import Namespace
-from environments.cell.reach import Reached, Reaching, reach
+from environments.cell.reach import Reached, Reaching, admitted, reach
 from environments.errors import MatrixError, UsageError, exit_on_error
 from environments.inside import fence
 from environments.inside.target import RUN_PREFIX, Target
@@ -176,12 +176,14 @@ class Supervisor:
         self._log.scrub_with(Scrubber(profile.secrets()))
         interpreter = await interpreters.found(cell.python, space.lifeline, self._log.say)
         async with contextlib.AsyncExitStack() as cleanup:
+            reaching = Reaching(space, self._order.folder, self._log.say, cleanup)
+            await admitted(profile, reaching)
             leased = await budget.lease(self._order.workers or budget.wanted(), self._log.say)
             cleanup.callback(leased.release)
             _beside(self._watch_time(), cleanup)
             recipe = build.Recipe(interpreter, cell.sdk)
             installing = _beside(build.built(recipe, space.lifeline, self._log.say), cleanup)
-            reached = await reach(profile, Reaching(space, self._order.folder, self._log.say, cleanup))
+            reached = await reach(profile, reaching)
             for service in reached.services:
                 cleanup.push_async_callback(service.stop)
                 _beside(self._watch_service(service), cleanup)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import subprocess
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.unit.conftest import PYTHON
+from environments.services.gateway import pacing
+from tests.unit.conftest import PYTHON, until
 from tests.unit.services.gateway.standin import KEYS, PROJECT_KEY, Standin, stand_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from tests.unit.conftest import Ended
+    from environments import budget
+    from tests.unit.conftest import Ended, Started
 
     Run = Callable[..., Ended]
     Suite = Callable[[str], str]
@@ -164,6 +168,27 @@ def test_asking_production_for_a_test_that_writes_gets_an_explanation(
     assert ended.record["outcome"] == "failed", ended
     (told,) = ended.record["tests"]
     assert "production is only ever read, and these tests are not marked read_only" in told["reason"], ended
+
+
+def test_a_cell_that_waits_for_another_to_leave_production_says_so_and_its_time_does_not_run(
+    start_cell: Callable[..., Started], suite: Suite, standin: Standin
+) -> None:
+    async def taken() -> budget.Lease:
+        return await pacing.cell_slot(pacing.folder_of("localhost", standin.port), 1, lambda _said: None)
+
+    slot = asyncio.run(taken())
+    try:
+        waiting = start_cell(suite("def test_it(): pass"), cell=PRODUCTION, limit=0.5, **settings(standin))
+        log = waiting.results / waiting.run_id / PRODUCTION / "log.txt"
+        until(
+            lambda: log.exists() and "waiting for a free slot of the cells that talk to localhost" in log.read_text(),
+            "it",
+        )
+        with pytest.raises(subprocess.TimeoutExpired):
+            waiting.process.wait(1)  # twice its limit
+    finally:
+        slot.release()
+    assert waiting.ended().record["outcome"] == "timed-out"  # its time runs now
 
 
 def test_production_at_a_server_that_is_not_on_its_list_does_not_run(run_cell: Run, standin: Standin) -> None:
