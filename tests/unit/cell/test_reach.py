@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import ssl
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 from environments.services.gateway import pacing
@@ -15,6 +18,7 @@ from tests.unit.services.gateway.standin import KEYS, PROJECT_KEY, Standin, stan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
     from environments import budget
     from tests.unit.conftest import Ended, Started
@@ -119,6 +123,45 @@ def settings(standin: Standin, prefix: str = "PROD") -> Mapping[str, str]:
         f"HH_{prefix}_DATA_PLANE_API_KEY": KEYS["data_plane"],
         **hosts,
     }
+
+
+def fill(standin: Standin) -> None:
+    """Put into it something of every kind that production's tests read."""
+    verified = ssl.create_default_context(cafile=standin.ca_file)
+    headers = {"Authorization": f"Bearer {PROJECT_KEY}"}
+    with httpx.Client(base_url=standin.url, headers=headers, verify=verified) as http:
+
+        def made(path: str, body: object) -> Any:  # noqa: ANN401 - JSON
+            return http.post(path, json=body).raise_for_status().json()
+
+        sessions = [made("/session/start", {"session": {"session_name": name}})["session_id"] for name in "abc"]
+        for session, kind in itertools.product(sessions, ("model", "chain", "tool")):
+            event = {"event_type": kind, "event_name": kind, "session_id": session, "inputs": {"a": 1}}
+            made("/events", {"event": event})
+        made("/v1/datapoints", {"inputs": {"x": 1}})
+        made("/v1/datasets", {"name": "a dataset"})
+        made("/v1/metrics", {"name": "a metric", "type": "PYTHON", "criteria": "return 1", "return_type": "float"})
+        made(
+            "/v1/configurations",
+            {"name": "one", "provider": "openai", "parameters": {"call_type": "chat", "model": "m"}},
+        )
+        made("/v1/charts", {"name": "a chart", "metric": "duration"})
+        made("/v1/runs", {"name": "a run", "event_ids": sessions, "status": "completed"})
+
+
+@pytest.mark.parametrize(
+    "line", [pytest.param(line, marks=pytest.mark.proof if line else ()) for line in ("", "-sdk1.0", "-sdk1.4")]
+)
+def test_production_is_only_read_and_is_afterwards_as_it_was(run_cell: Run, tmp_path: Path, line: str) -> None:
+    with stand_in(tmp_path / "standin") as standin:
+        fill(standin)
+        before = standin.dump()
+        with standin.watched() as reached:
+            ended = run_cell("-n", "0", cell=PRODUCTION + line, **settings(standin))
+        assert standin.dump() == before
+    assert ended.record["outcome"] == "passed", ended
+    assert {request.method for request in reached} == {"GET", "POST"}
+    assert {request.path for request in reached if request.method == "POST"} == {"/v1/events/export"}
 
 
 def test_production_runs_the_read_only_tests_and_nothing_but_reads_arrives(run_cell: Run, standin: Standin) -> None:
