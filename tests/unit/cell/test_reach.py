@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import socket
 import ssl
 import subprocess
 from typing import TYPE_CHECKING, Any
@@ -53,8 +54,8 @@ TRIES_A_WRITE = """
 """
 
 ESCAPES = """
-    import ctypes, os, pathlib, socket, subprocess, sys
-    import pytest
+    import atexit, ctypes, os, pathlib, socket, subprocess, sys, threading
+    import httpx, pytest
 
     pytestmark = pytest.mark.read_only
     PORT = {port}
@@ -75,11 +76,35 @@ ESCAPES = """
     def test_a_shell():
         assert os.system(f"bash -c 'exec 3<>/dev/tcp/127.0.0.1/{{PORT}}'") == 0
 
-    def test_the_c_library():
+    def by_the_c_library():
         libc = ctypes.CDLL(None, use_errno=True)
         one = libc.socket(socket.AF_INET, socket.SOCK_STREAM, 0)
         address = PORT.to_bytes(2, "big") + socket.inet_aton("127.0.0.1") + bytes(8)
-        assert libc.connect(one, socket.AF_INET.to_bytes(2, sys.byteorder) + address, 16) == 0
+        told = libc.connect(one, socket.AF_INET.to_bytes(2, sys.byteorder) + address, 16)
+        libc.close(one)
+        return told
+
+    atexit.register(by_the_c_library)
+
+    def test_the_c_library():
+        assert by_the_c_library() == 0
+
+    def test_a_thread():
+        got = []
+        thread = threading.Thread(target=lambda: got.append(by_the_c_library()))
+        thread.start()
+        thread.join()
+        assert got == [0]
+
+    def test_a_child_with_an_environment_of_its_own():
+        connect = f"import socket; socket.create_connection(('127.0.0.1', {{PORT}}))"
+        subprocess.run([sys.executable, "-c", connect], env={{}}, check=True)
+
+    def test_a_target_that_was_edited(target):
+        file = pathlib.Path(os.environ["MATRIX_TARGET"])
+        file.write_text(file.read_text().replace('"writable": false', '"writable": true'))
+        headers = {{"Authorization": f"Bearer {{target.api_key}}"}}
+        assert httpx.post(f"{{target.base_url}}/session/start", json={{}}, headers=headers).status_code == 200
 
     def test_the_key_in_the_environment_of_the_supervisor():
         pathlib.Path(f"/proc/{{os.getppid()}}/environ").read_bytes()
@@ -99,6 +124,9 @@ REFUSED_BY = {
     "test_a_program_that_is_no_python": "returned non-zero exit status 1",
     "test_a_shell": "assert 256 == 0",
     "test_the_c_library": "assert -1 == 0",
+    "test_a_thread": "assert [-1] == [0]",
+    "test_a_child_with_an_environment_of_its_own": "child without the fence's variables",
+    "test_a_target_that_was_edited": "the gateway refused POST /session/start",
     "test_the_key_in_the_environment_of_the_supervisor": "Permission denied",
 }
 
@@ -243,9 +271,13 @@ def test_production_at_a_server_that_is_not_on_its_list_does_not_run(run_cell: R
 def test_what_a_test_in_production_tries_to_get_out_by_gets_it_nowhere(
     run_cell: Run, suite: Suite, standin: Standin
 ) -> None:
-    source = ESCAPES.format(port=standin.port, canary=PROJECT_KEY)
-    with standin.watched() as reached:
+    # Whoever gets out finds somebody who listens, and waits in its queue.
+    with socket.create_server(("127.0.0.1", 0)) as outside, standin.watched() as reached:
+        source = ESCAPES.format(port=outside.getsockname()[1], canary=PROJECT_KEY)
         ended = run_cell(suite(source), "-n", "0", "-m", "read_only", cell=PRODUCTION, **settings(standin))
+        outside.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            outside.accept()
     got = {test["id"].rpartition("::")[2]: test for test in ended.record["tests"]}
     assert got["test_the_key_in_the_environment_of_any_other_process"]["outcome"] == "passed", ended
     for test, by in REFUSED_BY.items():
