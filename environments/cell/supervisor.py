@@ -247,7 +247,7 @@ class Supervisor:
             packages=ledger.packages,
             seed=ledger.seed,
             resources=ledger.resources,
-            measurements=ledger.measurements,
+            measurements=(*ledger.measurements, *audit.measurements),
             breaches=record.read_breaches(space.lines(space.breaches)),
         )
 

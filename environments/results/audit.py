@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -13,18 +14,23 @@ from environments.results.record import TestOutcome, TestResult
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_REFUSED, _UNREADABLE = "refused", "unreadable"
-_COUNTED = {("forwarded", "read"): "reads", ("forwarded", "write"): "writes"}
+_FORWARDED, _REFUSED, _UNREADABLE = "forwarded", "refused", "unreadable"
+_COUNTED = {(_FORWARDED, "read"): "reads", (_FORWARDED, "write"): "writes"}
+_PERCENTS = (50, 90, 99)
 # Whose a request is that came with a key of no test: a made-up one, or none at all.
 _NOBODY = "a key of no test"
 
 
 @dataclass(frozen=True)
 class Audit:
-    """`requests` as in the record, None where there was no gateway; and what was refused, by test: `POST /events`."""
+    """`requests` as in the record, None where there was no gateway; and what was refused, by test: `POST /events`.
+
+    `measurements` are percentiles of how long the upstream took, as in the record.
+    """
 
     requests: Mapping[str, int] | None = None
     refused: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    measurements: tuple[Mapping[str, Any], ...] = ()
 
 
 def read(lines: Iterable[str]) -> Audit:
@@ -39,7 +45,24 @@ def read(lines: Iterable[str]) -> Audit:
         if entry is not None and entry["decision"] == _REFUSED:
             refused.setdefault(entry["test"] or _NOBODY, {}).setdefault(f"{entry['method']} {entry['path']}")
     requests = {name: counts.pop(name, 0) for name in ("reads", "writes", _REFUSED)} | dict(sorted(counts.items()))
-    return Audit(requests, {test: tuple(tried) for test, tried in refused.items()})
+    took = [entry["ms"] - entry["waited_ms"] for entry in entries if entry is not None and _timed(entry)]
+    return Audit(requests, {test: tuple(tried) for test, tried in refused.items()}, _percentiles(took))
+
+
+def _timed(entry: Mapping[str, Any]) -> bool:
+    """Return whether a line tells how long the upstream took for one answer."""
+    told = all(isinstance(entry.get(name), int) for name in ("ms", "waited_ms"))
+    return told and entry["decision"] == _FORWARDED and entry.get("tries") == 1
+
+
+def _percentiles(took: list[int]) -> tuple[Mapping[str, Any], ...]:
+    if len(took) < 2:
+        return ()
+    cuts = statistics.quantiles(took, n=100, method="inclusive")
+    return tuple(
+        {"name": f"upstream.latency.p{percent}", "value": round(cuts[percent - 1], 1), "unit": "ms"}
+        for percent in _PERCENTS
+    )
 
 
 def held_against(tests: tuple[TestResult, ...], audit: Audit, expecting: frozenset[str]) -> tuple[TestResult, ...]:

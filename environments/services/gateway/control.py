@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from environments.services.http.json_types import Json
 
 _BODY_LIMIT = 16 * 1024
+_TURN_WITHIN_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class Control:
             case "POST", "/keys":
                 return {"keys": {kind.value: key for kind, key in self._mint(body)}}
             case "GET", "/status":
+                await self.gateway.pace.wait(_TURN_WITHIN_S)
                 return await status.document(self.gateway.policy, self.gateway.placeholders, self.gateway.upstream)
             case "GET", "/counts":
                 return dict(self.gateway.audit.counts)

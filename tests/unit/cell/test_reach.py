@@ -202,6 +202,7 @@ def test_production_runs_the_read_only_tests_and_nothing_but_reads_arrives(run_c
     assert ended.record["requests"]["writes"] == 0
     assert ended.record["requests"]["refused"] >= 1  # of the test that expects it
     assert ended.record["base_url"] == standin.url
+    assert {"upstream.latency.p50", "upstream.latency.p99"} <= {one["name"] for one in ended.record["measurements"]}
 
 
 def test_production_says_what_it_is_about_to_do_before_it_does_it(
@@ -275,7 +276,7 @@ def test_what_a_test_in_production_tries_to_get_out_by_gets_it_nowhere(
     with socket.create_server(("127.0.0.1", 0)) as outside, standin.watched() as reached:
         source = ESCAPES.format(port=outside.getsockname()[1], canary=PROJECT_KEY)
         ended = run_cell(suite(source), "-n", "0", "-m", "read_only", cell=PRODUCTION, **settings(standin))
-        outside.setblocking(False)
+        outside.settimeout(0)
         with pytest.raises(BlockingIOError):
             outside.accept()
     got = {test["id"].rpartition("::")[2]: test for test in ended.record["tests"]}

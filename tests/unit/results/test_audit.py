@@ -69,6 +69,17 @@ def test_an_audit_that_was_cut_is_a_failure_because_nobody_knows_what_is_missing
     assert [(test.id, test.outcome) for test in held] == [("a", "passed"), ("the audit", "failed")]
 
 
+def test_how_long_the_upstream_took_is_measured_without_what_was_waited_for_a_turn() -> None:
+    timed = [json.loads(line("forwarded")) | {"ms": 500 + ms, "waited_ms": 500, "tries": 1} for ms in range(101)]
+    others = [line("refused"), json.dumps(timed[0] | {"ms": 9999, "tries": 2})]
+    told = audit.read([*map(json.dumps, timed), *others]).measurements
+    assert [(one["name"], one["value"], one["unit"]) for one in told] == [
+        ("upstream.latency.p50", 50, "ms"),
+        ("upstream.latency.p90", 90, "ms"),
+        ("upstream.latency.p99", 99, "ms"),
+    ]
+
+
 @given(st.lists(st.text()))
 def test_lines_that_are_none_of_the_gateways_are_counted_apart(lines: list[str]) -> None:
     told = audit.read([*lines, line("forwarded")]).requests or {}
