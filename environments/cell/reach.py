@@ -64,7 +64,7 @@ class Reaching:
 
 
 async def admitted(profile: Profile, reaching: Reaching) -> None:
-    """Say what is about to be done to whom, and wait until one cell more may do it. Raises EnvironmentUnreachable.
+    """Say what is about to be done to whom, and wait until one cell more may do it.
 
     Before anything of the machine is held, and before the cell's time runs: another cell may take long.
     """
@@ -72,18 +72,13 @@ async def admitted(profile: Profile, reaching: Reaching) -> None:
 
     if not isinstance(profile, Production | Staging):
         return
-    if not profile.base_url.startswith("https:"):
-        raise EnvironmentUnreachable(
-            f"{profile.environment} is at {profile.base_url}: the gateway speaks https:// only",
-            remedy="name a server with a certificate; a private authority's goes into the variable …_CA_FILE",
-        )
     _announce(profile, _policy(profile), reaching.say)
     slot = await pacing.cell_slot(_shared_folder(profile), profile.limits.concurrent_cells or 1, reaching.say)
     reaching.cleanup.callback(slot.release)
 
 
 async def reach(profile: Profile, reaching: Reaching) -> Reached:
-    """Bring up the environment that this cell was admitted to. Raises ServiceFailed, EnvironmentUnreachable."""
+    """Bring the environment up. Raises ServiceFailed, EnvironmentUnreachable."""
     from environments.profiles import Production, Staging
 
     if isinstance(profile, Production | Staging):
@@ -136,6 +131,11 @@ async def _own_server(profile: Profile, reaching: Reaching) -> Reached:
 
 async def _through_gateway(profile: Staging | Production, reaching: Reaching) -> Reached:
     """Start the one door to staging or production, and a network in which there is nothing else."""
+    if not profile.base_url.startswith("https:"):
+        raise EnvironmentUnreachable(
+            f"{profile.environment} is at {profile.base_url}: the gateway speaks https:// only",
+            remedy="name a server with a certificate; a private authority's goes into the variable …_CA_FILE",
+        )
     isolation = await _isolated(reaching)
     token = secrets.token_hex(16)
     config = {
