@@ -57,9 +57,14 @@ class Lease:
 
 
 async def lease(
-    wanted: int, say: Callable[[str], None], *, folder: Path | None = None, slots: int | None = None
+    wanted: int,
+    say: Callable[[str], None],
+    *,
+    folder: Path | None = None,
+    slots: int | None = None,
+    what: str = "a free worker slot",
 ) -> Lease:
-    """Wait for one slot, and take up to `wanted` of those that are free at that moment."""
+    """Wait for one slot, and take up to `wanted` of those that are free at that moment; `what` they are is said."""
     folder = folder or machine_wide()
     folder.mkdir(parents=True, exist_ok=True)
     total = slots or cores()
@@ -69,7 +74,7 @@ async def lease(
         if held:
             return Lease(held)
         if not waiting:
-            say(f"waiting for a free worker slot ({total} on this machine, all taken by other cells) …")
+            say(f"waiting for {what} ({total} on this machine, all taken by other cells) …")
             waiting = True
         await asyncio.sleep(_LOOK_AGAIN_S)
 

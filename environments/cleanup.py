@@ -10,10 +10,12 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import re
+import ssl
 import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import httpx
 
@@ -24,6 +26,7 @@ from environments.matrix import Environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from environments.profiles import Profile
 
@@ -74,9 +77,10 @@ def age(text: str) -> dt.timedelta:
 class Api:
     """One project of an environment, over plain HTTP, no faster than the profile allows. Close it."""
 
-    def __init__(self, base_url: str, api_key: str, pause_s: float = 0.0) -> None:
+    def __init__(self, base_url: str, api_key: str, pause_s: float = 0.0, authority: Path | None = None) -> None:
         headers = {"Authorization": f"Bearer {api_key}"}
-        self._http = httpx.Client(base_url=base_url, headers=headers, timeout=_TIMEOUT_S)
+        verified = ssl.create_default_context(cafile=authority)
+        self._http = httpx.Client(base_url=base_url, headers=headers, timeout=_TIMEOUT_S, verify=verified)
         self._pause_s = pause_s
 
     def close(self) -> None:
@@ -93,19 +97,24 @@ def leftovers(api: Api) -> Iterator[Leftover]:
     yield from _runs(api)
     for session in _paged(api, "POST", "/v1/events/export", "events"):
         if _ours(session, "event_name"):
-            yield _leftover("session", session, f"/v1/sessions/{session['session_id']}", "event_name")
+            yield _leftover("session", session, _path("sessions", session["session_id"]), "event_name")
     yield from _datasets(api)
     for kind, key in _PLAIN.items():
         for one in filter(_ours, _listed(api, f"/v1/{kind}s", key)):
-            yield _leftover(kind, one, f"/v1/{kind}s/{one['id']}")
+            yield _leftover(kind, one, _path(f"{kind}s", one["id"]))
+
+
+def _path(kind: str, name: object) -> str:
+    # Tests choose some ids themselves: one with a / or a ? must not delete something else.
+    return f"/v1/{kind}/{quote(str(name), safe='')}"
 
 
 def _runs(api: Api) -> Iterator[Leftover]:
     for run in filter(_ours, _paged(api, "GET", "/v1/runs", "evaluations")):
         # The sessions of evaluate() have names of the SDK's choice.
         for session_id in run["event_ids"]:
-            yield _leftover("session", run, f"/v1/sessions/{session_id}")
-        yield _leftover("run", run, f"/v1/runs/{run['run_id']}")
+            yield _leftover("session", run, _path("sessions", session_id))
+        yield _leftover("run", run, _path("runs", run["run_id"]))
 
 
 def _datasets(api: Api) -> Iterator[Leftover]:
@@ -116,9 +125,9 @@ def _datasets(api: Api) -> Iterator[Leftover]:
         linked = (names[one] for one in datapoint.get("linked_datasets") or () if one in names)
         named = {**datapoint, "name": (datapoint.get("metadata") or {}).get("created_by") or next(linked, "")}
         if _ours(named):
-            yield _leftover("datapoint", named, f"/v1/datapoints/{datapoint['id']}")
+            yield _leftover("datapoint", named, _path("datapoints", datapoint["id"]))
     for dataset in datasets:
-        yield _leftover("dataset", dataset, f"/v1/datasets?dataset_id={dataset['id']}")
+        yield _leftover("dataset", dataset, f"/v1/datasets?dataset_id={quote(str(dataset['id']), safe='')}")
 
 
 # What is listed in one answer, under which key, and deleted by its path.
@@ -225,7 +234,8 @@ def _reached(profile: Profile) -> Api:
     assert profile.base_url is not None  # else it were embedded
     assert profile.api_key is not None  # the profile insists on one
     pace = profile.limits.requests_per_second
-    return Api(profile.base_url, profile.api_key.get_secret_value(), 0.0 if pace is None else 1 / pace)
+    authority = profile.ca_file if isinstance(profile, profiles.Staging) else None
+    return Api(profile.base_url, profile.api_key.get_secret_value(), 0.0 if pace is None else 1 / pace, authority)
 
 
 @exit_on_error

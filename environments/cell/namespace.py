@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
-import os
 import shutil
 import socket
 import struct
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from environments import project
 from environments.inside import lifeline
+from environments.services import process
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -74,7 +74,8 @@ async def held(listeners: int, lifeline_path: Path) -> AsyncIterator[Namespace]:
                 *("unshare", "--user", "--map-current-user", "--keep-caps", "--net", "--"),
                 *(sys.executable, "-m", __name__, str(theirs.fileno()), str(listeners)),
                 cwd=project.ROOT,
-                env={**os.environ, lifeline.VARIABLE: str(lifeline_path)},
+                # Whoever is inside may be able to read it: no key is in it.
+                env={**process.plain_environment(), lifeline.VARIABLE: str(lifeline_path)},
                 pass_fds=(theirs.fileno(),),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,

@@ -64,6 +64,20 @@ class Reaching:
     cleanup: AsyncExitStack = field(default_factory=AsyncExitStack)
 
 
+async def admitted(profile: Profile, reaching: Reaching) -> None:
+    """Say what is about to be done to whom, and wait until one cell more may do it.
+
+    Before anything of the machine is held, and before the cell's time runs: another cell may take long.
+    """
+    from environments.profiles import Production, Staging
+
+    if not isinstance(profile, Production | Staging):
+        return
+    _announce(profile, _policy(profile), reaching.say)
+    slot = await pacing.cell_slot(_shared_folder(profile), profile.limits.concurrent_cells or 1, reaching.say)
+    reaching.cleanup.callback(slot.release)
+
+
 async def reach(profile: Profile, reaching: Reaching) -> Reached:
     """Bring the environment up. Raises ServiceFailed, EnvironmentUnreachable."""
     if isinstance(profile, Production | Staging):
@@ -123,23 +137,17 @@ async def _through_gateway(profile: Staging | Production, reaching: Reaching) ->
             f"{profile.environment} is at {profile.base_url}: the gateway speaks https:// only",
             remedy="name a server with a certificate; a private authority's goes into the variable …_CA_FILE",
         )
-    parts = urlsplit(profile.base_url)
-    folder = pacing.folder_of(parts.hostname or "", parts.port or _HTTPS)
-    policy = Policy.PACED if profile.writable else Policy.READ_ONLY
-    _announce(profile, policy, reaching.say)
-    slot = await pacing.cell_slot(folder, profile.limits.concurrent_cells or 1, reaching.say)
-    reaching.cleanup.callback(slot.release)
     isolation = await _isolated(reaching)
     token = secrets.token_hex(16)
     config = {
         "upstream": profile.base_url,
-        "policy": policy.value,
+        "policy": _policy(profile).value,
         "keys": _keys(profile),
         "audit": str(reaching.folder / "audit.jsonl"),
         "control": {"token": token},
         "ca_file": None if profile.ca_file is None else str(profile.ca_file),
         "requests_per_second": profile.limits.requests_per_second,
-        "pacing_folder": str(folder),
+        "pacing_folder": str(_shared_folder(profile)),
     }
     sockets = () if isinstance(isolation, str) else isolation.listeners
     spec = process.ServiceSpec("gateway", "environments.services.gateway", config, sockets)
@@ -157,6 +165,15 @@ async def _through_gateway(profile: Staging | Production, reaching: Reaching) ->
         isolation=isolation,
         upstream=profile.base_url,
     )
+
+
+def _policy(profile: Staging | Production) -> Policy:
+    return Policy.PACED if profile.writable else Policy.READ_ONLY
+
+
+def _shared_folder(profile: Staging | Production) -> Path:
+    parts = urlsplit(profile.base_url)
+    return pacing.folder_of(parts.hostname or "", parts.port or _HTTPS)
 
 
 def _announce(profile: Staging | Production, policy: Policy, say: Callable[[str], None]) -> None:

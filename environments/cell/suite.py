@@ -98,7 +98,9 @@ class Workspace:
 
     def lines(self, file: Path) -> list[str]:
         """Return the lines of a file that processes of the cell may have written."""
-        return file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+        # A line may be cut in the middle of a character, and a text in it may hold what Python takes for a line's end.
+        text = file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
+        return [line for line in text.split("\n") if line]
 
 
 _COVERAGE = """\

@@ -26,7 +26,7 @@ from environments import budget, lineage, profiles, project
 from environments.cell import suite
 from environments.cell.log import Log
 from environments.cell.namespace import Namespace
-from environments.cell.reach import Reached, Reaching, reach
+from environments.cell.reach import Reached, Reaching, admitted, reach
 from environments.errors import MatrixError, UsageError, exit_on_error
 from environments.inside import fence
 from environments.inside.target import RUN_PREFIX, Target
@@ -35,6 +35,7 @@ from environments.results import audit as audits
 from environments.results import junit, record
 from environments.results.record import Outcome, Record, Sdk
 from environments.results.scrubber import Scrubber
+from environments.services.process import plain_environment
 from environments.venvs import build, candidates, interpreters
 
 if TYPE_CHECKING:
@@ -175,12 +176,14 @@ class Supervisor:
         self._log.scrub_with(Scrubber(profile.secrets()))
         interpreter = await interpreters.found(cell.python, space.lifeline, self._log.say)
         async with contextlib.AsyncExitStack() as cleanup:
+            reaching = Reaching(space, self._order.folder, self._log.say, cleanup)
+            await admitted(profile, reaching)
             leased = await budget.lease(self._order.workers or budget.wanted(), self._log.say)
             cleanup.callback(leased.release)
             _beside(self._watch_time(), cleanup)
             recipe = build.Recipe(interpreter, cell.sdk)
             installing = _beside(build.built(recipe, space.lifeline, self._log.say), cleanup)
-            reached = await reach(profile, Reaching(space, self._order.folder, self._log.say, cleanup))
+            reached = await reach(profile, reaching)
             for service in reached.services:
                 cleanup.push_async_callback(service.stop)
                 _beside(self._watch_service(service), cleanup)
@@ -230,17 +233,21 @@ class Supervisor:
         """Put into the record what the processes inside the cell told."""
         ledger = record.read_ledger(space.lines(space.ledger))
         self._ledger = ledger
-        audit = audits.read(space.lines(self._order.folder / "audit.jsonl"))
+        written = self._order.folder / "audit.jsonl"
+        audit = audits.read(space.lines(written)) if written.exists() else audits.Audit()
+        tests = ledger.tests
+        if not profiles.PROFILES[self._order.cell.environment].writable:
+            tests = audits.held_against(tests, audit, ledger.expecting_refusals)
         self._record = replace(
             self._record,
-            tests=audits.held_against(ledger.tests, audit, ledger.expecting_refusals),
+            tests=tests,
             requests=audit.requests,
             python=ledger.python or self._record.python,
             sdk=replace(self._record.sdk, origin=ledger.sdks[0][1]) if ledger.sdks else self._record.sdk,
             packages=ledger.packages,
             seed=ledger.seed,
             resources=ledger.resources,
-            measurements=ledger.measurements,
+            measurements=(*ledger.measurements, *audit.measurements),
             breaches=record.read_breaches(space.lines(space.breaches)),
         )
 
@@ -331,6 +338,7 @@ def _commit() -> str | None:
         asked = subprocess.run(
             ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"],  # noqa: S607 - the user's git
             cwd=project.ROOT,
+            env=plain_environment(),
             capture_output=True,
             text=True,
             check=False,

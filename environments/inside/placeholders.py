@@ -34,7 +34,7 @@ def _hold(test: str) -> None:
     if aim is None or aim.gateway is None:
         return
     headers = {"Authorization": f"Bearer {aim.gateway.token}", "Content-Type": "application/json"}
-    body = json.dumps({"test": test[:2000]}).encode()
+    body = json.dumps({"test": test[: target.LONGEST_TEST_ID]}).encode()
     request = urllib.request.Request(f"{aim.gateway.url}/keys", body, headers)  # noqa: S310 - our own, on loopback
     # Without proxies: the cell's environment has none, and must not be given one.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -14,6 +14,7 @@ import pytest
 from environments.inside import ledger, target
 
 _SHOWN = 5
+_EXPLANATION = pytest.StashKey[str]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -30,16 +31,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if others and _asked_for_something(config):
         named = "\n    ".join(item.nodeid for item in others[:_SHOWN])
         more = f"\n    … and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
-        raise pytest.UsageError(
+        # One of them stands for all, and fails with the explanation: raised by a worker here, it is a crash of xdist's.
+        others[0].stash[_EXPLANATION] = (
             f"{aim.environment} is only ever read, and these tests are not marked read_only:\n    {named}{more}\n"
             f"  what to do: run them in staging or development; or choose read_only tests (-m read_only)"
         )
+        items[:] = others[:1]
+        return
     config.hook.pytest_deselected(items=others)
     items[:] = [item for item in items if item not in others]
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
+    explanation = item.stash.get(_EXPLANATION, None)
+    if explanation is not None:
+        pytest.fail(explanation, pytrace=False)
     if item.get_closest_marker("expects_refused_write") is not None:
         ledger.write(entry="expects-refused-write", test=ledger.test_id(item.nodeid))
 

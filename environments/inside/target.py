@@ -16,6 +16,8 @@ KEY_VARIABLES = {
 }
 # What the name of everything that a test creates begins with; the run's id follows.
 RUN_PREFIX = "hhm-"
+# What a gateway keeps of a test's id.
+LONGEST_TEST_ID = 2000
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ and returns a `Profile` or raises one of the errors under `environments.errors.P
 """
 
 from environments.profiles.models import (
+    PROFILES,
     Capability,
     Development,
     Limits,
@@ -18,6 +19,7 @@ from environments.profiles.models import (
 )
 
 __all__ = [
+    "PROFILES",
     "Capability",
     "Development",
     "Limits",

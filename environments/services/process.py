@@ -75,14 +75,18 @@ class RunningService:
             os.killpg(self.process.pid, signal.SIGKILL)
 
 
+def plain_environment() -> dict[str, str]:
+    """Return what a process of ours needs of this one's environment: no setting and no key is in it."""
+    return {name: os.environ[name] for name in _KEPT if name in os.environ}
+
+
 async def start(spec: ServiceSpec, lifeline_path: Path, log: Path) -> RunningService:
     """Start a service and wait until it answers; its stderr goes to `log`. Raises ServiceFailed."""
-    environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
     with log.open("ab") as stderr:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", spec.module, "--config", "-"),
             cwd=project.ROOT,
-            env={**environment, lifeline.VARIABLE: str(lifeline_path)},
+            env={**plain_environment(), lifeline.VARIABLE: str(lifeline_path)},
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=stderr,

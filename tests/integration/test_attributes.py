@@ -13,7 +13,7 @@ from tests.support.eventually import eventually
 if TYPE_CHECKING:
     from honeyhive import HoneyHive, HoneyHiveTracer
 
-    from tests.support.server import Server
+    from tests.support.server import Event, Server
     from tests.support.tracers import Tracers
 
 # Long enough for what was flushed, and short for what a defect keeps from coming.
@@ -141,8 +141,12 @@ def test_a_span_of_a_later_tracer_keeps_as_many_attributes_as_one_of_the_first(
 ) -> None:
     _with_attributes(tracer, "many", 400)
 
-    held = eventually(lambda: server.children(tracer.session_id), within=_SOON_S)
-    assert held[0]["metadata"]["key-0"] == 0
+    def arrived() -> Event:
+        held = server.children(tracer.session_id)
+        assert held, "the span is not in its session"
+        return held[0]
+
+    assert eventually(arrived, within=_SOON_S)["metadata"]["key-0"] == 0
 
 
 def test_a_span_with_more_attributes_than_it_may_keep_is_still_in_its_session(
@@ -150,9 +154,12 @@ def test_a_span_with_more_attributes_than_it_may_keep_is_still_in_its_session(
 ) -> None:
     _with_attributes(first_tracer, resource_name, 1500)
 
-    (held,) = eventually(
-        lambda: server.events(session_id=str(first_tracer.session_id), event_name=resource_name), within=_SOON_S
-    )
+    def arrived() -> Event:
+        found = server.events(session_id=str(first_tracer.session_id), event_name=resource_name)
+        assert found, "the span is not in its session"
+        return found[0]
+
+    held = eventually(arrived, within=_SOON_S)
     assert (held["event_type"], held["metadata"]["key-1499"]) == ("chain", 1499)
 
 

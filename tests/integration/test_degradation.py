@@ -146,7 +146,7 @@ def test_a_tracer_is_not_held_up_by_the_flush_of_another(user: User, tracer: Hon
 
     user.proxy.lift()
     flushing.join()
-    assert says is True
+    assert says is True, f"the flush of another tracer says {says}"
     user.server.event(tracer.session_id, "traced")
 
 
@@ -156,7 +156,9 @@ def test_a_flush_ends_when_its_time_is_up(user: User) -> None:
         pass
     user.proxy.fail(Delay(2), TRACES[1])
 
-    assert observe(lambda: tracer.flush(timeout_millis=500)).took_s < 1.5
+    ending = observe(lambda: tracer.flush(timeout_millis=500))
+
+    assert ending.took_s < 1.5, "flush() went on when its time was up"
 
 
 @pytest.mark.parametrize("status", ["429", "503"])
@@ -168,7 +170,7 @@ def test_spans_survive_one_answer_that_asks_to_try_again(status: str, user: User
 
     tracer.flush()
 
-    assert user.proxy.count(*TRACES) == 2
+    assert user.proxy.count(*TRACES) == 2, "the batch was not sent again"
     user.server.event(tracer.session_id, "traced")
 
 
@@ -179,4 +181,6 @@ def test_flush_does_not_say_that_lost_spans_were_sent(fault: str, user: User) ->
         pass
     user.proxy.fail(FAULTS[fault])
 
-    assert tracer.flush() is False
+    says = tracer.flush()
+
+    assert says is False, f"of spans that are lost flush() says {says}"

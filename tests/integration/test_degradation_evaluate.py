@@ -98,4 +98,6 @@ def test_an_evaluation_that_lost_something_is_no_success(
 ) -> None:
     proxy.fail(FAULTS["503"], path)
 
-    assert observe(evaluating).says != "success"
+    says = observe(evaluating).says
+
+    assert says != "success", f"of an evaluation that lost something evaluate() says {says}"

@@ -126,7 +126,11 @@ def test_a_slash_at_the_end_of_the_url_of_a_tracer_changes_nothing(
         pass
     tracer.flush()
 
-    assert eventually(lambda: server.children(tracer.session_id), within=2)
+    def arrived() -> bool:
+        assert server.children(tracer.session_id), "the span is lost"
+        return True
+
+    assert eventually(arrived, within=2)
 
 
 def test_a_session_id_that_is_no_uuid_is_replaced_by_one(make_tracer: Tracers, server: Server) -> None:

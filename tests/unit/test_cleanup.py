@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 
 from environments import cleanup, lineage, project
 from environments.inside.target import RUN_PREFIX
+from tests.unit.services.gateway.standin import PROJECT_KEY, stand_in
 from tests.unit.services.honeyhive.running import Service, answered, supervised
 from tests.unit.trees import Ended
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 OLD = f"{RUN_PREFIX}20250101T000000-abcdef-gw0-test-one-1-0"
 YOUNG = f"{RUN_PREFIX}{lineage.new_run_id()}-main-test-one-1-0"
@@ -125,6 +127,28 @@ def test_more_sessions_than_fit_on_a_page_all_go(service: Service) -> None:
 
     assert "development: 205 deleted" in sweep(service).out
     assert held(service) == []
+
+
+def test_an_id_is_asked_for_as_an_id_whatever_is_in_it(service: Service) -> None:
+    others = service.start_session(session_name=OTHER)["session_id"]
+    answered(service.post("/v1/runs", {"name": OLD, "event_ids": [f"{others}?"], "status": "completed"}))
+
+    assert sweep(service).status == 0
+
+    assert held(service) == [("session", OTHER)]
+
+
+def test_staging_of_a_private_authority_is_swept_too(tmp_path: Path) -> None:
+    with stand_in(tmp_path) as standin:
+        ended = swept(
+            "staging",
+            HH_STAGING_BASE_URL=standin.url,
+            HH_STAGING_API_KEY=PROJECT_KEY,
+            HH_STAGING_CA_FILE=str(standin.ca_file),
+        )
+
+    assert ended.status == 0, ended
+    assert "staging: 0 deleted; 0 left" in ended.out
 
 
 def test_production_is_refused_whatever_is_set() -> None:

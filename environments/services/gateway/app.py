@@ -64,6 +64,10 @@ class Gateway:
         except ApiError as error:
             response = _refusal(error)
             entry.decision, entry.reason = _decision(error), error.message
+        except asyncio.CancelledError:  # the gateway stops; what it may have sent has its line all the same
+            entry.reason = entry.reason or "the gateway stopped before there was an answer"
+            self.audit.add(entry)
+            raise
         except Exception as error:  # a defect; nothing of the request gets into the answer
             _log.exception("%s %s failed", entry.method, entry.template)
             response = _refusal(ApiError(502, f"the gateway failed: {type(error).__name__}"))
@@ -83,7 +87,8 @@ class Gateway:
             request = requests.arrived(scope)
             key = requests.key_in(request)
             chosen = admitted(self.policy, request)
-        except ApiError:
+        except ApiError as error:
+            entry.decision, entry.reason = _decision(error), error.message
             await self._swallow(receive)
             raise
         body = await self._body(request, receive, chosen.body_limit)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
+from environments.inside.target import LONGEST_TEST_ID
 from environments.services.gateway import status
 from environments.services.http import bodies
 from environments.services.http.errors import ApiError, error_response
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from environments.services.http.json_types import Json
 
 _BODY_LIMIT = 16 * 1024
-_MAX_TEST_ID = 2000
+_TURN_WITHIN_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class Control:
             case "POST", "/keys":
                 return {"keys": {kind.value: key for kind, key in self._mint(body)}}
             case "GET", "/status":
+                await self.gateway.pace.wait(_TURN_WITHIN_S)
                 return await status.document(self.gateway.policy, self.gateway.placeholders, self.gateway.upstream)
             case "GET", "/counts":
                 return dict(self.gateway.audit.counts)
@@ -68,6 +70,6 @@ class Control:
     def _mint(self, body: bytes) -> list[tuple[Kind, str]]:
         wanted = bodies.parse_object(body)
         test = wanted.get("test")
-        if wanted.keys() != {"test"} or not isinstance(test, str) or not 0 < len(test) <= _MAX_TEST_ID:
-            raise ApiError(400, f'the body must be {{"test": "<its id>"}}, of 1 to {_MAX_TEST_ID} characters')
+        if wanted.keys() != {"test"} or not isinstance(test, str) or not 0 < len(test) <= LONGEST_TEST_ID:
+            raise ApiError(400, f'the body must be {{"test": "<its id>"}}, of 1 to {LONGEST_TEST_ID} characters')
         return list(self.gateway.placeholders.mint(test).items())

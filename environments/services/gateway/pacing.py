@@ -35,7 +35,8 @@ def folder_of(host: str, port: int) -> Path:
 
 async def cell_slot(folder: Path, cells: int, say: Callable[[str], None]) -> budget.Lease:
     """Wait until one cell more may talk to this upstream. Held by whoever starts the gateway, and freed by its end."""
-    return await budget.lease(1, say, folder=folder / "cells", slots=cells)
+    what = f"a free slot of the cells that talk to {folder.name}"
+    return await budget.lease(1, say, folder=folder / "cells", slots=cells, what=what)
 
 
 @dataclass(frozen=True, slots=True)

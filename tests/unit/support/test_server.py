@@ -90,3 +90,11 @@ def test_a_key_that_is_refused_is_no_not_yet(service: Service, monkeypatch: pyte
     with pytest.raises(httpx.HTTPStatusError, match="401"):
         reader.session(new_id())
     reader.close()
+
+
+def test_a_project_is_read_with_the_key_that_it_has_now(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert server.events() is not None
+    monkeypatch.setenv("KEY_ONE", "unknown")
+
+    with pytest.raises(httpx.HTTPStatusError, match="401"):
+        server.events()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 import ssl
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -57,12 +58,19 @@ class Standin:
     app: ASGIApp
     port: int = 0
     ca_file: Path | None = None
+    folder: Path | None = None
     reached: list[Reached] = field(default_factory=list)
     answers: Answers = field(default=lambda _request: None)
 
     @property
     def url(self) -> str:
         return f"https://localhost:{self.port}"
+
+    def dump(self) -> str:
+        """Return everything that it holds, as SQL."""
+        assert self.folder is not None  # served from one
+        with closing(sqlite3.connect(self.folder / "events.sqlite")) as database:
+            return "\n".join(database.iterdump())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
@@ -106,7 +114,7 @@ def stand_in(folder: Path, host: str = "localhost") -> Iterator[Standin]:
     store = Store(folder)
     try:
         keys = Keys(store.database, [("one", KEYS.values()), ("two", ["hh_other"])], time.time_ns())
-        standin = Standin(create_app(store, keys), ca_file=ca_file)
+        standin = Standin(create_app(store, keys), ca_file=ca_file, folder=folder)
         with served(standin, certificate) as port:
             standin.port = port
             yield standin

@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.unit.services.gateway.running import supervised
+from tests.unit.services.programs import WITHIN_S
 from tests.unit.waiting import wait_until
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.unit.services.gateway.running import Gateway
     from tests.unit.services.gateway.standin import Standin
 
@@ -163,6 +167,21 @@ def test_what_follows_a_refused_request_on_its_connection_is_not_read(gateway: G
         answer = gateway.raw(pipelined)
     assert answer.count(b"HTTP/1.1") == 1
     assert reached == []
+
+
+def test_a_refused_write_whose_body_never_comes_has_its_line_when_the_gateway_is_stopped(
+    standin: Standin, tmp_path: Path
+) -> None:
+    with supervised(standin, tmp_path) as gateway:
+        key = gateway.keys("slow")["project"]
+        head = f"POST /events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nContent-Length: 9\r\n"
+        with socket.create_connection(gateway.address, timeout=WITHIN_S) as connection:
+            connection.sendall(f"{head}Content-Type: application/json\r\nExpect: 100-continue\r\n\r\n".encode())
+            assert connection.recv(65536).startswith(b"HTTP/1.1 100")  # it is judged, and its body is waited for
+            gateway.process.terminate()
+            gateway.process.wait(WITHIN_S)
+        (line,) = gateway.audit()
+    assert (line["test"], line["decision"], line["path"]) == ("slow", "refused", "/events")
 
 
 def test_pipelined_reads_are_each_answered(production: Gateway, standin: Standin) -> None:
