@@ -67,12 +67,18 @@ class Reaching:
 async def admitted(profile: Profile, reaching: Reaching) -> None:
     """Say what is about to be done to whom, and wait until one cell more may do it.
 
-    Before anything of the machine is held, and before the cell's time runs: another cell may take long.
+    Before anything of the machine is held, and before the cell's time runs: another cell may take long. Raises
+    ProductionNotArmed, EnvironmentUnreachable.
     """
-    from environments.profiles import Production, Staging
-
     if not isinstance(profile, Production | Staging):
         return
+    if isinstance(profile, Production):
+        profile.refuse_unless_armed()
+    if not profile.base_url.startswith("https:"):
+        raise EnvironmentUnreachable(
+            f"{profile.environment} is at {profile.base_url}: the gateway speaks https:// only",
+            remedy="name a server with a certificate; a private authority's goes into the variable …_CA_FILE",
+        )
     _announce(profile, _policy(profile), reaching.say)
     slot = await pacing.cell_slot(_shared_folder(profile), profile.limits.concurrent_cells or 1, reaching.say)
     reaching.cleanup.callback(slot.release)
@@ -130,13 +136,6 @@ async def _own_server(profile: Profile, reaching: Reaching) -> Reached:
 
 async def _through_gateway(profile: Staging | Production, reaching: Reaching) -> Reached:
     """Start the one door to staging or production, and a network in which there is nothing else."""
-    if isinstance(profile, Production):
-        profile.refuse_unless_armed()
-    if not profile.base_url.startswith("https:"):
-        raise EnvironmentUnreachable(
-            f"{profile.environment} is at {profile.base_url}: the gateway speaks https:// only",
-            remedy="name a server with a certificate; a private authority's goes into the variable …_CA_FILE",
-        )
     isolation = await _isolated(reaching)
     token = secrets.token_hex(16)
     config = {

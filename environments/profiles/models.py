@@ -321,11 +321,11 @@ class Production(Profile):
     def refuse_unless_armed(self) -> None:
         """Raise ProductionNotArmed unless the base URL is one of the servers that production may be."""
         address = addresses.parse(self.base_url)
-        if f"{address.host}:{address.port}" not in self.hosts:
+        if address.host_and_port not in self.hosts:
             raise ProductionNotArmed(
                 f"production is {self.base_url}, which is none of the servers that production may be:"
                 f" {', '.join(self.hosts)}",
-                expected=f"{address.host}:{address.port} in {PRODUCTION_HOSTS}, if that really is your production",
+                expected=f"{address.host_and_port} in {PRODUCTION_HOSTS}, if that really is your production",
                 remedy=f"correct {PRODUCTION_URL}, or set {PRODUCTION_HOSTS} in {places_for(self.environment)}",
             )
 

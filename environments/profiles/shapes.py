@@ -44,7 +44,7 @@ def servers(value: object) -> tuple[str, ...]:
         parsed = []
     if not parsed or any(address.path for address in parsed):
         raise ValueError("hosts, perhaps with a port each, separated by commas")
-    return tuple(f"{address.host}:{address.port}" for address in parsed)
+    return tuple(address.host_and_port for address in parsed)
 
 
 def _file(value: object) -> Path | None:

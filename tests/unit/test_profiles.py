@@ -177,6 +177,9 @@ def test_production_is_armed_for_the_servers_of_honeyhive_and_for_those_that_its
     places.process(HH_PROD_BASE_URL="https://hh.corp:8443/api", HH_PROD_HOSTS="other.corp, HH.corp:8443")
     production(places).refuse_unless_armed()
 
+    places.process(HH_PROD_BASE_URL="https://[::1]:8443", HH_PROD_HOSTS="[::1]:8443")
+    production(places).refuse_unless_armed()
+
 
 def test_production_elsewhere_is_refused_with_the_line_that_would_arm_it(places: Places) -> None:
     places.process(HH_PROD_API_KEY="key", HH_PROD_BASE_URL="https://hh.corp", HH_PROD_HOSTS="hh.corp:8443")
@@ -199,7 +202,7 @@ def test_a_list_of_production_servers_that_is_none_is_refused(places: Places, ho
 
 
 def test_staging_at_a_server_that_the_list_names_as_production_is_refused(places: Places) -> None:
-    places.process(HH_STAGING_API_KEY="key", HH_STAGING_BASE_URL="https://hh.corp", HH_PROD_HOSTS="other.corp,hh.corp")
+    places.process(HH_STAGING_API_KEY="key", HH_STAGING_BASE_URL="https://hh.corp", HH_PROD_HOSTS="[::1]:8443,hh.corp")
 
     with pytest.raises(ProductionHostRefused, match=r"https://hh\.corp, is a production server"):
         load(STAGING, places.root)
