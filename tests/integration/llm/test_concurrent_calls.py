@@ -49,6 +49,16 @@ def _together(server: Server, session_id: str | None, function: str, calls: list
     return found
 
 
+def _asked(server: Server, tracer: HoneyHiveTracer) -> set[tuple[str, str, str]]:
+    """Return what each call of `ask` came to: its text, what the model was asked below it, the answer of both."""
+    calls = instrumented_calls(server, tracer.session_id, AT_ONCE)
+    return _together(server, tracer.session_id, f"{__name__}.ask", calls)
+
+
+def _each_its_own(texts: list[str], answers: list[str]) -> set[tuple[str, str, str]]:
+    return {(text, text, answer) for text, answer in zip(texts, answers, strict=True)}
+
+
 @of_openai
 @pytest.mark.usefixtures("openai_traced")
 def test_calls_in_threads_each_stand_below_the_function_of_their_thread(
@@ -69,9 +79,7 @@ def test_calls_in_threads_each_stand_below_the_function_of_their_thread(
         answers = list(threads.map(ask, texts))
     tracer.flush()
 
-    calls = instrumented_calls(server, tracer.session_id, AT_ONCE)
-    found = _together(server, tracer.session_id, f"{__name__}.ask", calls)
-    assert found == {(text, text, answer) for text, answer in zip(texts, answers, strict=True)}
+    assert _asked(server, tracer) == _each_its_own(texts, answers)
 
 
 @of_openai
@@ -96,9 +104,7 @@ def test_calls_in_tasks_each_stand_below_the_coroutine_of_their_task(
     answers = asyncio.run(all_at_once())
     tracer.flush()
 
-    calls = instrumented_calls(server, tracer.session_id, AT_ONCE)
-    found = _together(server, tracer.session_id, f"{__name__}.ask", calls)
-    assert found == {(text, text, answer) for text, answer in zip(texts, answers, strict=True)}
+    assert _asked(server, tracer) == _each_its_own(texts, answers)
 
 
 @of_anthropic
@@ -124,9 +130,7 @@ def test_messages_in_tasks_each_stand_below_the_coroutine_of_their_task(
     answers = asyncio.run(all_at_once())
     tracer.flush()
 
-    calls = instrumented_calls(server, tracer.session_id, AT_ONCE)
-    found = _together(server, tracer.session_id, f"{__name__}.ask", calls)
-    assert found == {(text, text, answer) for text, answer in zip(texts, answers, strict=True)}
+    assert _asked(server, tracer) == _each_its_own(texts, answers)
 
 
 @of_openai

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from environments.inside import lifeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,3 +50,26 @@ def first_line(process: subprocess.Popen[str]) -> str:
     line = process.stdout.readline()
     assert line, process.stderr.read()
     return line
+
+
+def end_without_supervisor(service: str, line: str, folder: Path) -> int:
+    """Start the program as a supervisor does, let the supervisor be gone, and return the program's status."""
+    held = lifeline.hold(folder / "lifeline")
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(
+        [*command(service), "--config", "-"],
+        cwd=ROOT,
+        stdin=pipe,
+        stdout=pipe,
+        stderr=pipe,
+        text=True,
+        env={**os.environ, lifeline.VARIABLE: str(folder / "lifeline")},
+        start_new_session=True,
+    )
+    with process:
+        assert process.stdin is not None
+        process.stdin.write(line + "\n")
+        process.stdin.flush()
+        first_line(process)
+        os.close(held)
+        return process.wait(WITHIN_S)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import re
 import resource
 import signal
@@ -15,7 +14,6 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from environments.inside import lifeline
 from tests.unit.services.honeyhive.running import (
     COMMAND,
     answered,
@@ -27,7 +25,7 @@ from tests.unit.services.honeyhive.running import (
     supervised,
     where,
 )
-from tests.unit.services.programs import ROOT, WITHIN_S, first_line
+from tests.unit.services.programs import ROOT, WITHIN_S, end_without_supervisor, first_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -214,24 +212,7 @@ def test_an_answer_over_a_kept_connection_does_not_wait_for_an_acknowledgement()
 
 
 def test_it_dies_with_its_supervisor(tmp_path: Path) -> None:
-    held = lifeline.hold(tmp_path / "lifeline")
-    process = subprocess.Popen(
-        [*COMMAND, "--config", "-"],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, lifeline.VARIABLE: str(tmp_path / "lifeline")},
-        start_new_session=True,
-    )
-    with process:
-        assert process.stdin is not None
-        process.stdin.write(config() + "\n")
-        process.stdin.flush()
-        first_line(process)
-        os.close(held)
-        assert process.wait(WITHIN_S) == -signal.SIGKILL
+    assert end_without_supervisor("honeyhive", config(), tmp_path) == -signal.SIGKILL
 
 
 def test_what_was_acknowledged_survives_kill_9_under_load(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import re
 import signal
 import socket
@@ -11,9 +10,8 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from environments.inside import lifeline
 from tests.unit.services.llm.running import COMMAND, DETERMINISTIC, EXPLANATION, answered, chat, started, supervised
-from tests.unit.services.programs import ROOT, WITHIN_S, first_line
+from tests.unit.services.programs import ROOT, WITHIN_S, end_without_supervisor, first_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -109,21 +107,4 @@ def test_it_answers_within_a_second_of_being_started() -> None:
 
 
 def test_it_dies_with_its_supervisor(tmp_path: Path) -> None:
-    held = lifeline.hold(tmp_path / "lifeline")
-    process = subprocess.Popen(
-        [*COMMAND, "--config", "-"],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, lifeline.VARIABLE: str(tmp_path / "lifeline")},
-        start_new_session=True,
-    )
-    with process:
-        assert process.stdin is not None
-        process.stdin.write("{}\n")
-        process.stdin.flush()
-        first_line(process)
-        os.close(held)
-        assert process.wait(WITHIN_S) == -signal.SIGKILL
+    assert end_without_supervisor("llm", "{}", tmp_path) == -signal.SIGKILL
