@@ -13,10 +13,8 @@ from urllib.parse import urlsplit
 from environments.cell import namespace
 from environments.errors import EnvironmentUnreachable
 from environments.inside.target import KEY_VARIABLES, Control, Project
-from environments.profiles import Production, Staging
+from environments.profiles import Production, Staging, addresses
 from environments.services import process
-from environments.services.gateway import pacing
-from environments.services.gateway.policy import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,7 +29,6 @@ CONTROL_TOKEN = "MATRIX_CONTROL_TOKEN"  # noqa: S105 - the variable's name
 _PROJECT = "integration-test-project"
 _OTHER_PROJECT = "integration-test-other-project"
 _LLM = process.ServiceSpec("llm", "environments.services.llm", {"port": 0})
-_HTTPS = 443
 
 
 @dataclass(frozen=True)
@@ -79,8 +76,12 @@ async def admitted(profile: Profile, reaching: Reaching) -> None:
             f"{profile.environment} is at {profile.base_url}: the gateway speaks https:// only",
             remedy="name a server with a certificate; a private authority's goes into the variable …_CA_FILE",
         )
-    _announce(profile, _policy(profile), reaching.say)
-    slot = await pacing.cell_slot(_shared_folder(profile), profile.limits.concurrent_cells or 1, reaching.say)
+    from environments.services.gateway import pacing
+
+    _announce(profile, reaching.say)
+    address = addresses.parse(profile.base_url)
+    folder = pacing.folder_of(address.host, address.port)
+    slot = await pacing.cell_slot(folder, profile.limits.concurrent_cells or 1, reaching.say)
     reaching.cleanup.callback(slot.release)
 
 
@@ -136,17 +137,18 @@ async def _own_server(profile: Profile, reaching: Reaching) -> Reached:
 
 async def _through_gateway(profile: Staging | Production, reaching: Reaching) -> Reached:
     """Start the one door to staging or production, and a network in which there is nothing else."""
+    from environments.services.gateway.policy import Policy
+
     isolation = await _isolated(reaching)
     token = secrets.token_hex(16)
     config = {
         "upstream": profile.base_url,
-        "policy": _policy(profile).value,
+        "policy": (Policy.PACED if profile.writable else Policy.READ_ONLY).value,
         "keys": _keys(profile),
         "audit": str(reaching.folder / "audit.jsonl"),
         "control": {"token": token},
         "ca_file": None if profile.ca_file is None else str(profile.ca_file),
         "requests_per_second": profile.limits.requests_per_second,
-        "pacing_folder": str(_shared_folder(profile)),
     }
     sockets = () if isinstance(isolation, str) else isolation.listeners
     spec = process.ServiceSpec("gateway", "environments.services.gateway", config, sockets)
@@ -166,18 +168,9 @@ async def _through_gateway(profile: Staging | Production, reaching: Reaching) ->
     )
 
 
-def _policy(profile: Staging | Production) -> Policy:
-    return Policy.PACED if profile.writable else Policy.READ_ONLY
-
-
-def _shared_folder(profile: Staging | Production) -> Path:
-    parts = urlsplit(profile.base_url)
-    return pacing.folder_of(parts.hostname or "", parts.port or _HTTPS)
-
-
-def _announce(profile: Staging | Production, policy: Policy, say: Callable[[str], None]) -> None:
+def _announce(profile: Staging | Production, say: Callable[[str], None]) -> None:
     """Say what is about to be done to whom, before it is done."""
-    does = "reads, and nothing else," if policy is Policy.READ_ONLY else "everything the tests do"
+    does = "everything the tests do" if profile.writable else "reads, and nothing else,"
     limits = profile.limits
     say(
         f"{profile.environment}: {does} will go to {profile.base_url}, project {profile.project!r}, through the gateway"
